@@ -1,0 +1,107 @@
+import { ExportError } from '../errors.js'
+import type { ResourceType } from '../fhir/resource.js'
+import { isGranted } from '../fhir/smart-scopes.js'
+import type { Engine } from '../jobs/engine.js'
+import { manifestOf, progressOf } from '../jobs/manifest.js'
+import type { ExportJob } from '../jobs/model.js'
+import type { Access } from './access.js'
+import { type HttpRequest, type HttpResponse, jsonResponse } from './message.js'
+import type { PollLimit } from './poll-limit.js'
+import { fileUrl } from './urls.js'
+
+export interface StatusDependencies {
+  readonly engine: Engine
+  readonly polls: PollLimit
+}
+
+/**
+ * Answers a status request (Bulk Data 3.0.0, "Bulk Data Status Request"): 202 with progress, 200 with the
+ * manifest, or the error that ended the job.
+ *
+ * @throws ExportError 404 for a job that is not there, was deleted or has expired, 429 for a poll that comes too
+ * early, the status of the failure for a failed one
+ */
+export async function exportStatus(
+  id: string,
+  request: HttpRequest,
+  access: Access,
+  { engine, polls }: StatusDependencies,
+): Promise<HttpResponse> {
+  const job = await findJob(id, access, engine)
+  requireTypes(job.types, access)
+  requirePatience(job, polls)
+  if (job.status === 'failed') {
+    const { status, issues } = job.failure ?? { status: 500, issues: [] }
+    throw new ExportError(status, issues)
+  }
+  const tasks = await engine.jobs.tasks(id)
+  // Deleted in the moment between: its files are gone, and an empty manifest would be a lie.
+  if (job.status === 'completed' && tasks.length !== job.types.length) throw notFound()
+  if (job.status === 'completed') {
+    const manifest = manifestOf(job, tasks, access.clientId !== undefined, (name) =>
+      fileUrl(request.base, id, name),
+    )
+    const headers = expiry(job, engine.retention)
+    return jsonResponse(200, manifest, { contentType: 'application/json', headers })
+  }
+  return {
+    status: 202,
+    headers: {
+      'X-Progress': progressOf(tasks),
+      'Retry-After': String(secondsToWait(job)),
+      'Cache-Control': 'no-store',
+    },
+  }
+}
+
+/** Answers DELETE on the status URL: 202; work stops, files and documents go. */
+export async function deleteExport(id: string, access: Access, engine: Engine): Promise<HttpResponse> {
+  const job = await findJob(id, access, engine)
+  requireTypes(job.types, access)
+  if (!(await engine.cancel(id))) throw notFound()
+  return { status: 202, headers: {} }
+}
+
+/** A token has to cover all that it asks about (Bulk Data 2.0.0, "Security Considerations"). */
+export function requireTypes(types: readonly ResourceType[], access: Access): void {
+  const missing = types.filter((type) => !isGranted(type, access.types))
+  if (missing.length === 0) return
+  const named = missing.slice(0, 10).join(', ')
+  throw new ExportError(403, `Your access token does not cover ${named}.`, { code: 'forbidden' })
+}
+
+function requirePatience({ _id, status }: ExportJob, polls: PollLimit): void {
+  const retryAfter = polls.poll(_id, status === 'completed' || status === 'failed', performance.now())
+  if (retryAfter === undefined) return
+  throw new ExportError(429, 'You ask for this status too often; wait as long as Retry-After says.', {
+    code: 'throttled',
+    retryAfter,
+  })
+}
+
+function expiry({ endedAt }: ExportJob, retention: number): Record<string, string> {
+  return endedAt === undefined ? {} : { Expires: new Date(endedAt.getTime() + retention).toUTCString() }
+}
+
+const GONE: readonly ExportJob['status'][] = ['cancelled', 'expired']
+
+/** Another client's job is as unknown as one that does not exist. */
+export async function findJob(id: string, { clientId }: Access, engine: Engine): Promise<ExportJob> {
+  const job = /^[0-9a-f]{32}$/.test(id) ? await engine.jobs.job(id) : undefined
+  if (job === undefined || GONE.includes(job.status) || job.owner !== clientId) throw notFound()
+  return job
+}
+
+function notFound(): ExportError {
+  return new ExportError(404, 'There is no such export; it may have been deleted or have expired.', {
+    code: 'not-found',
+  })
+}
+
+const LONGEST_WAIT = 30
+
+/** Short while a job is young, so that a small one is not waited for; a tenth of its age later on. */
+function secondsToWait({ transactionTime }: ExportJob): number {
+  const age = (Date.now() - transactionTime.getTime()) / 1000
+  return Math.min(LONGEST_WAIT, Math.max(1, Math.round(age / 10)))
+}

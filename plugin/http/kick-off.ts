@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto'
+import type { Logger } from 'winston'
+import { ExportError } from '../errors.js'
+import { rootOf, versionOf } from '../fhir/base-url.js'
+import { type ExportLevel, type ExportRequest, parseExportRequest } from '../fhir/export-request.js'
+import { bodyParameters, queryParameters } from '../fhir/parameter.js'
+import { parsePrefer } from '../fhir/preference.js'
+import { RESOURCE_ID, type ResourceType } from '../fhir/resource.js'
+import { isGranted } from '../fhir/smart-scopes.js'
+import type { Engine } from '../jobs/engine.js'
+import { readGroup } from '../jobs/group-cohort.js'
+import { knownPatients } from '../jobs/known-patients.js'
+import type { HostSearch } from '../search/host-search.js'
+import type { Caller } from '../search/search-adapter.js'
+import type { Access } from './access.js'
+import type { HttpRequest, HttpResponse } from './message.js'
+import { statusUrl } from './urls.js'
+
+export interface KickOffDependencies {
+  readonly engine: Engine
+  readonly search: HostSearch
+  readonly logger: Logger
+  /** The levels that are offered; another one is answered 404. */
+  readonly levels: readonly ExportLevel[]
+  /** Whether `Accept: application/fhir+json` and `Prefer: respond-async` are demanded or assumed. */
+  readonly strictHeaders: boolean
+}
+
+export interface KickOffTarget {
+  readonly level: ExportLevel
+  readonly groupId?: string
+}
+
+/**
+ * Answers a kick-off request (Bulk Data 3.0.0, "Bulk Data Kick-off Request"): checks everything that can be
+ * checked at once, stores the job and answers 202 with the status URL. How much there is to export makes no
+ * difference to the time this takes.
+ *
+ * @throws ExportError 400 for headers and parameters, 403 for types that the caller may not export, 404 for a
+ * level that is off or a Group that is not there, 422 for a Group that is no list of members or patients that are
+ * not there, 429 when too many exports run, 503 when the database cannot be reached
+ */
+export async function kickOff(
+  { level, groupId }: KickOffTarget,
+  request: HttpRequest,
+  access: Access,
+  { engine, search, logger, levels, strictHeaders }: KickOffDependencies,
+): Promise<HttpResponse> {
+  if (!levels.includes(level)) {
+    throw new ExportError(404, `Export at ${level} level is switched off on this server.`, {
+      code: 'not-found',
+    })
+  }
+  const transactionTime = new Date()
+  const preferences = parsePrefer(request.headers['prefer'])
+  checkHeaders(request.headers, preferences.respondAsync, strictHeaders)
+  const parameters = [
+    ...queryParameters(request.query),
+    ...(request.body === undefined ? [] : bodyParameters(request.body)),
+  ]
+  const version = versionOf(request.base)
+  const hostTypes = search.types(version)
+  const exportRequest = parseExportRequest(parameters, {
+    ...{ level, hostTypes, base: request.base, isPost: request.method === 'POST' },
+    ...{ lenient: preferences.lenient, now: transactionTime },
+    checkSearch: (type, params) => search.problemOf(request.base, type, params),
+    elementsOf: (type) => search.elementsOf(type, version),
+  })
+  const types = grantedOf(
+    exportRequest,
+    parameters.some(({ name }) => name === '_type') && !preferences.lenient,
+    access,
+  )
+  const caller = callerOf(request, access)
+  if (groupId !== undefined && (!RESOURCE_ID.test(groupId) || !hostTypes.includes('Group'))) {
+    throw new ExportError(404, 'There is no such Group on this server.', { code: 'not-found' })
+  }
+  const adapter = search.adapter(request.base, caller)
+  if (groupId !== undefined) await readGroup(adapter, groupId)
+  const patients =
+    exportRequest.patients &&
+    (await knownPatients(exportRequest.patients, {
+      ...{ search: adapter, groupId, base: request.base },
+      ...{ now: transactionTime, lenient: preferences.lenient },
+    }))
+  const { types: _all, ignored: findings, patients: _asked, ...narrowed } = exportRequest
+  const id = randomBytes(16).toString('hex')
+  await engine.accept({
+    _id: id,
+    level,
+    ...(groupId === undefined ? {} : { groupId }),
+    types,
+    ...(access.clientId === undefined ? {} : { owner: access.clientId }),
+    ...narrowed,
+    ...(patients === undefined ? {} : { patients }),
+    transactionTime,
+    requestUrl: requestUrl(request),
+    base: request.base,
+    caller: JSON.stringify(caller),
+  })
+  const ignored = findings.map(({ diagnostics }) => diagnostics)
+  logger.info('job.accepted', { job: id, level, types: types.length, ignored })
+  return { status: 202, headers: { 'Content-Location': statusUrl(request.base, id) } }
+}
+
+/** Headers that belong to the connection or to the body, and not to what is asked. */
+const NOT_KEPT = new Set([
+  ...['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'te', 'trailer', 'expect'],
+  ...['content-length', 'content-type', 'content-encoding', 'accept', 'accept-encoding', 'host', 'prefer'],
+])
+
+/** Names of headers and parameters that may carry a credential: those are neither stored nor handed on. */
+const CREDENTIAL = /auth|token|cookie|secret|session|api-?key|assertion|credential|password|dpop/i
+
+/**
+ * Leaves out the types that the caller may not export; names them instead when they were asked for one by one
+ * (SMART App Launch 2.2, "Scopes for requesting FHIR Resources").
+ */
+function grantedOf({ types }: ExportRequest, isExplicit: boolean, access: Access): readonly ResourceType[] {
+  const granted = types.filter((type) => isGranted(type, access.types))
+  if (granted.length > 0 && (granted.length === types.length || !isExplicit)) return granted
+  const missing = types.filter((type) => !granted.includes(type))
+  const named = isExplicit ? ` of ${missing.join(', ')}` : ''
+  throw new ExportError(403, `Your access token does not cover the export${named}.`, { code: 'forbidden' })
+}
+
+function callerOf({ headers, user }: HttpRequest, access: Access): Caller {
+  const credential = headers['authorization']?.split(' ').at(-1)
+  const kept = Object.entries(headers).filter(([name, value]) => {
+    if (NOT_KEPT.has(name) || CREDENTIAL.test(name)) return false
+    return credential === undefined || credential === '' || !value.includes(credential)
+  })
+  const identity = access.user ?? user
+  return { headers: Object.fromEntries(kept), ...(identity === undefined ? {} : { user: identity }) }
+}
+
+function checkHeaders(headers: HttpRequest['headers'], respondAsync: boolean, strict: boolean): void {
+  const accepted = (headers['accept'] ?? (strict ? '' : '*/*'))
+    .split(',')
+    .map((range) => range.split(';')[0]?.trim().toLowerCase() ?? '')
+  const allowed = strict
+    ? ['application/fhir+json']
+    : ['application/fhir+json', 'application/json', 'application/*', '*/*']
+  if (!accepted.some((range) => allowed.includes(range))) {
+    throw new ExportError(400, 'Header Accept must allow application/fhir+json.', {
+      code: 'value',
+      expression: 'Accept',
+    })
+  }
+  if (strict && !respondAsync) {
+    throw new ExportError(400, 'Header Prefer must contain respond-async.', {
+      code: 'required',
+      expression: 'Prefer',
+    })
+  }
+}
+
+/** For `request` in the manifest: the URL of the kick-off, less parameters that carry a credential. */
+function requestUrl({ base, path, query }: HttpRequest): string {
+  const url = `${rootOf(base)}${path}`
+  if (![...query.keys()].some((name) => CREDENTIAL.test(name))) return url
+  const kept = new URLSearchParams([...query].filter(([name]) => !CREDENTIAL.test(name)))
+  return `${url.slice(0, url.indexOf('?'))}?${kept}`
+}

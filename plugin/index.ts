@@ -1,0 +1,157 @@
+import type { Router } from 'express'
+import { createConnection } from 'mongoose'
+import { createLogger, format, type Logger, transports } from 'winston'
+import { ExportError } from './errors.js'
+import type { Authorize } from './http/access.js'
+import { exportStatementGenerator, type StatementGenerator } from './http/capability-statement.js'
+import { downloadFile } from './http/download.js'
+import { deleteExport, exportStatus } from './http/export-status.js'
+import { type HostAuth, hostAuthentication } from './http/host-authentication.js'
+import { kickOff } from './http/kick-off.js'
+import { pollLimit } from './http/poll-limit.js'
+import { createRouter, type RouteHandlers } from './http/routes.js'
+import { type Engine, startEngine } from './jobs/engine.js'
+import { type BulkExportOptions, type ResolvedOptions, resolveOptions } from './options.js'
+import type { HostConfig } from './search/core.js'
+import { hostSearch } from './search/host-search.js'
+import { fileStorage } from './storage/file.js'
+
+export { ExportError } from './errors.js'
+export type { GrantedTypes } from './fhir/smart-scopes.js'
+export type { Access, Authorize } from './http/access.js'
+export type { HttpRequest } from './http/message.js'
+export type { Manifest, ManifestFile } from './jobs/manifest.js'
+export type { BulkExportOptions } from './options.js'
+export type { HostConfig, HostProfile, ProfileService } from './search/core.js'
+export type { ByteRange, ExportStorage, WriteOptions } from './storage/export-storage.js'
+
+/** The `$export` operation of one host. */
+export interface BulkExport {
+  /** To be mounted on the Express app at its root, before `initialize(config, app)`. */
+  readonly router: Router
+  /** The host's configuration with the operation in its CapabilityStatement, for `initialize`. */
+  readonly config: HostConfig
+  /**
+   * Connects, tries the storage, and begins to work on jobs. Until then requests are answered 503.
+   *
+   * @throws Error naming the database or the folder that cannot be used
+   */
+  start(): Promise<void>
+  /**
+   * Hands running tasks back to other workers and closes what `start` opened. Agenda's own timers may keep an
+   * otherwise idle process alive for up to three seconds after that.
+   */
+  stop(): Promise<void>
+}
+
+/** The longest that anything waits for the database to be reachable, in ms. */
+const DATABASE_TIMEOUT = 5000
+const EXPORT_VERSIONS = ['4_0_0', '4_0_1']
+
+/**
+ * Gives a server on node-fhir-server-core the FHIR Bulk Data `$export` operation, for its R4 profiles.
+ *
+ * @throws Error naming every option that is wrong
+ */
+export function createBulkExport(options: BulkExportOptions): BulkExport {
+  const resolved = resolveOptions(options)
+  const { config, levels } = resolved
+  const logger = resolved.logger ?? defaultLogger()
+  const search = hostSearch(config)
+  const authorize = resolved.authorize ?? authorizationOf(config, logger)
+  const storage = typeof resolved.storage === 'string' ? fileStorage(resolved.storage) : resolved.storage
+  let opened: { engine: Engine; close(): Promise<void> } | undefined
+  let starting: Promise<void> | undefined
+  const open = async () => {
+    await storage.check()
+    const connection = await connect(resolved.mongodb)
+    try {
+      const { maxFileResources, maxFileBytes } = resolved
+      const started = await startEngine({
+        ...resolved,
+        ...{ connection, search, storage, logger },
+        limits: { resources: maxFileResources, bytes: maxFileBytes },
+      })
+      opened = { engine: started, close: () => connection.close() }
+    } catch (error) {
+      await connection.close()
+      throw error
+    }
+  }
+  const engine = (): Engine => {
+    if (opened !== undefined) return opened.engine
+    throw new ExportError(503, 'This server is starting; exports are not available yet.', {
+      code: 'transient',
+      retryAfter: 5,
+    })
+  }
+  const polls = pollLimit(resolved.minPollInterval)
+  const handlers: RouteHandlers = {
+    kickOff: async (target, request) =>
+      kickOff(target, request, await authorize(request), { ...resolved, engine: engine(), search, logger }),
+    status: async (job, request) =>
+      exportStatus(job, request, await authorize(request), { engine: engine(), polls }),
+    remove: async (job, request) => deleteExport(job, await authorize(request), engine()),
+    download: async (job, file, request) =>
+      downloadFile(job, file, request, await authorize(request), { engine: engine(), storage }),
+  }
+  const { baseUrl, maxBodyBytes: bodyLimit } = resolved
+  const own = config.statementGenerator as StatementGenerator | undefined
+  return {
+    router: createRouter({
+      ...{ versions: EXPORT_VERSIONS, bodyLimit, handlers, logger },
+      ...(baseUrl === undefined ? {} : { baseUrl }),
+    }),
+    config: {
+      ...config,
+      statementGenerator: exportStatementGenerator({ levels, versions: EXPORT_VERSIONS }, own),
+    },
+    start() {
+      starting ??= open().catch((error: unknown) => {
+        starting = undefined
+        throw error
+      })
+      return starting
+    },
+    async stop() {
+      // Whoever called start() is told why it failed.
+      await starting?.catch(() => undefined)
+      starting = undefined
+      const closing = opened
+      opened = undefined
+      await closing?.engine.stop()
+      await closing?.close()
+    },
+  }
+}
+
+function authorizationOf({ auth }: HostConfig, logger: Logger): Authorize {
+  const { strategy } = (auth ?? {}) as Partial<HostAuth>
+  if (strategy !== undefined) return hostAuthentication(auth as HostAuth, logger)
+  logger.warn('authorization.none', { reason: 'The host has no config.auth: whoever reaches it may export.' })
+  return async () => ({ types: 'all' })
+}
+
+async function connect({ uri, database }: ResolvedOptions['mongodb']) {
+  const connection = createConnection(uri, {
+    ...(database === undefined ? {} : { dbName: database }),
+    serverSelectionTimeoutMS: DATABASE_TIMEOUT,
+    bufferCommands: false,
+    appName: 'node-fhir-server-bulk-export',
+  })
+  try {
+    return await connection.asPromise()
+  } catch (cause) {
+    await connection.close()
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`MongoDB cannot be reached for exports: ${reason}`, { cause })
+  }
+}
+
+function defaultLogger() {
+  return createLogger({
+    level: 'info',
+    format: format.combine(format.timestamp(), format.errors({ stack: true }), format.json()),
+    transports: [new transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] })],
+  })
+}

@@ -1,0 +1,74 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { ExportError } from '../errors.js'
+import type { ExportJobs } from './export-jobs.js'
+import type { ExportJob } from './model.js'
+
+/** How many exports may be under way, all processes on the database together. */
+export interface RunningLimits {
+  /** Of all clients together. */
+  readonly maxRunningExports: number
+  /** Of one client; without authorisation nobody can tell clients apart, and only the total counts. */
+  readonly maxRunningExportsPerClient: number
+}
+
+type Candidate = Pick<ExportJob, '_id' | 'transactionTime' | 'owner'>
+
+/** What a refused client is told to wait, in seconds. */
+const RETRY_AFTER = 10
+/** When a job first looks again while others may still withdraw, in ms; each wait is twice the one before. */
+const LOOK_AGAIN = 25
+const MOST_LOOKS = 8
+
+/**
+ * Refuses a job for which there is no room. Called before the job is stored, so that nothing has to be taken back
+ * as long as clients come one after the other.
+ *
+ * @throws ExportError 429 that names the limit
+ */
+export async function requireRoom(job: Candidate, jobs: ExportJobs, limits: RunningLimits): Promise<void> {
+  for (const limit of limitsFor(job, limits)) {
+    if ((await jobs.countUnfinished(limit)) >= limit.most) throw refusal(limit)
+  }
+}
+
+/**
+ * Decides over a job that has been stored, since several may have seen the same free place. A job stays only after
+ * it has seen that all which are there, itself included, are within the limits: so whichever of those that stay
+ * looked last has seen all others, and there are never too many. Those that came last by transaction time and id
+ * go; the ones before them wait until they have gone, so that their places are not left free.
+ *
+ * @throws ExportError 429 that names the limit; the job has to be withdrawn then
+ */
+export async function requirePlace(job: Candidate, jobs: ExportJobs, limits: RunningLimits): Promise<void> {
+  for (const limit of limitsFor(job, limits)) {
+    for (let looks = 1; (await jobs.countUnfinished(limit)) > limit.most; looks += 1) {
+      const ahead = await jobs.countUnfinished({ ...limit, before: job })
+      if (ahead >= limit.most || looks === MOST_LOOKS) throw refusal(limit)
+      await delay(LOOK_AGAIN * 2 ** (looks - 1))
+    }
+  }
+}
+
+interface Limit {
+  readonly owner?: string
+  readonly most: number
+  readonly text: string
+}
+
+function limitsFor({ owner }: Candidate, limits: RunningLimits): readonly Limit[] {
+  const { maxRunningExports: ofAll, maxRunningExportsPerClient: ofOne } = limits
+  const total = {
+    most: ofAll,
+    text: `This server runs at most ${ofAll} exports at the same time (maxRunningExports).`,
+  }
+  if (owner === undefined) return [total]
+  const own = `A client may have at most ${ofOne} exports under way (maxRunningExportsPerClient).`
+  return [{ owner, most: ofOne, text: own }, total]
+}
+
+function refusal({ text }: Limit): ExportError {
+  return new ExportError(429, `${text} Try again when one of them has ended.`, {
+    code: 'throttled',
+    retryAfter: RETRY_AFTER,
+  })
+}

@@ -1,0 +1,157 @@
+import type { Connection } from 'mongoose'
+import type { Logger } from 'winston'
+import { describeError } from '../errors.js'
+import type { HostSearch } from '../search/host-search.js'
+import type { ExportStorage } from '../storage/export-storage.js'
+import { type RunningLimits, requirePlace, requireRoom } from './admission.js'
+import { type ExportJobs, openExportJobs } from './export-jobs.js'
+import { createModels, type ExportJob } from './model.js'
+import type { FileLimits } from './output.js'
+import { planJob } from './planner.js'
+import { openQueue, type Queue } from './queue.js'
+import { runTask } from './task-runner.js'
+
+export interface EngineOptions extends RunningLimits {
+  readonly connection: Connection
+  readonly search: HostSearch
+  readonly storage: ExportStorage
+  readonly logger: Logger
+  readonly limits: FileLimits
+  /** Tasks that this process runs at the same time; 0 leaves them to others. */
+  readonly workers: number
+  /** Resources asked for at once. */
+  readonly pageSize: number
+  /** How long a worker that is not heard of keeps its task, in ms. */
+  readonly lease: number
+  /** How long a write may take until it can be read, in ms. */
+  readonly writeGrace: number
+  /** How long the files and the record of an ended job are kept, in ms. */
+  readonly retention: number
+}
+
+/** Runs exports: takes jobs in, works on them together with other processes on the same database, ends them. */
+export interface Engine {
+  readonly jobs: ExportJobs
+  /** How long an ended job is kept, in ms. */
+  readonly retention: number
+  /**
+   * Stores a job; work on it begins at once, or with the next look at the record.
+   *
+   * @throws ExportError 429 when too many are under way; then nothing is stored
+   */
+  accept(job: Parameters<ExportJobs['accept']>[0]): Promise<void>
+  /** Ends a job in any state and removes its files and documents; `false` when there is none. */
+  cancel(job: string): Promise<boolean>
+  /** Hands running tasks back and waits until nothing of this process writes any more. */
+  stop(): Promise<void>
+}
+
+/** How often the record is looked at for work whose bell was lost, in ms. */
+const RECONCILE_EVERY = 60_000
+/** A cancelled task is noticed this soon at the latest, in ms. */
+const LONGEST_HEARTBEAT = 2000
+
+/** Starts an engine on an open connection, which stays the caller's to close. */
+export async function startEngine(options: EngineOptions): Promise<Engine> {
+  const { connection, search, storage, logger, lease, workers, retention } = options
+  const models = createModels(connection)
+  const jobs = await openExportJobs(connection, models, lease)
+  const planning = { jobs, cohorts: models.cohort, search, logger, writeGrace: options.writeGrace }
+  const running = {
+    ...{ jobs, cohorts: models.cohort, search, storage, logger },
+    ...{ limits: options.limits, pageSize: options.pageSize },
+    heartbeat: Math.min(LONGEST_HEARTBEAT, lease / 3),
+    jobEnded: (job: string) => queue.forget(job),
+  }
+  const { db } = connection
+  if (db === undefined) throw new Error('The connection to MongoDB is not open.')
+  const queue: Queue = await openQueue({
+    ...{ db, workers, logger, patience: lease },
+    handlers: {
+      async plan(id, signal) {
+        const job = await planJob(id, planning, signal)
+        if (job !== undefined) await queue.ringWork(id, job.types.length)
+      },
+      async work(signal) {
+        while (!signal.aborted) {
+          const task = await jobs.claim()
+          if (task === undefined) return
+          await runTask(task, running, signal)
+        }
+      },
+    },
+  })
+
+  const cleanUp = async (job: string, reason: 'cancelled' | 'expired' | 'refused') => {
+    await queue.forget(job)
+    await storage.removeAll(job)
+    await jobs.remove(job)
+    logger.info('job.removed', { job, reason })
+  }
+  const withdraw = async (job: string) => {
+    if (await jobs.withdraw(job)) return
+    // Somebody who looked at the record has begun with it.
+    if (await jobs.cancel(job)) await cleanUp(job, 'refused')
+  }
+  const reconcile = async () => {
+    await jobs.expire(retention)
+    for (const job of await jobs.unsettled()) {
+      await reconcileJob(job).catch((error: unknown) => {
+        logger.warn('engine.reconcile-failed', { job: job._id, error: describeError(error) })
+      })
+    }
+    const claimable = await jobs.countClaimable()
+    if (claimable > 0) await queue.ringWork('reconcile', claimable)
+  }
+  const reconcileJob = async (job: ExportJob) => {
+    if (job.status === 'cancelled' || job.status === 'expired') await cleanUp(job._id, job.status)
+    else if (!(await jobs.settle(job))) await queue.ringPlan(job._id)
+  }
+  let reconciling = Promise.resolve()
+  const reconcileSoon = () => {
+    reconciling = reconciling.then(reconcile).catch((error: unknown) => {
+      logger.warn('engine.reconcile-failed', { error: describeError(error) })
+    })
+  }
+  await queue.start()
+  const timer = workers > 0 ? setInterval(reconcileSoon, RECONCILE_EVERY) : undefined
+  if (workers > 0) reconcileSoon()
+
+  return {
+    jobs,
+    retention,
+    async accept(job) {
+      await requireRoom(job, jobs, options)
+      await jobs.accept(job)
+      try {
+        await requirePlace(job, jobs, options)
+      } catch (error) {
+        await withdraw(job._id).catch((cause: unknown) =>
+          logger.warn('job.removal-failed', { job: job._id, error: describeError(cause) }),
+        )
+        throw error
+      }
+      await queue
+        .ringPlan(job._id)
+        .catch((error: unknown) =>
+          logger.warn('queue.ring-failed', { job: job._id, error: describeError(error) }),
+        )
+    },
+    async cancel(job) {
+      if (!(await jobs.cancel(job))) return false
+      logger.info('job.cancelled', { job })
+      await cleanUp(job, 'cancelled').catch((error: unknown) =>
+        logger.warn('job.removal-failed', { job, error: describeError(error) }),
+      )
+      return true
+    },
+    async stop() {
+      clearInterval(timer)
+      await reconciling
+      await queue.stop()
+      // Others are told at once of what this process leaves behind.
+      if (workers > 0) reconcileSoon()
+      await reconciling
+    },
+  }
+}

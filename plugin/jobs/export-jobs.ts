@@ -1,0 +1,247 @@
+import { type Connection, mongo } from 'mongoose'
+import type {
+  ExportJob,
+  ExportTask,
+  JobFailure,
+  JobStatus,
+  Models,
+  OutputFile,
+  Position,
+  TaskStatus,
+} from './model.js'
+
+/** A started task: the runner that holds it names its attempt in every write. */
+export type HeldTask = ExportTask & { readonly status: 'running' }
+
+/**
+ * The record of all exports. Each method is one state change that names the state it expects; `false` or
+ * `undefined` says that the state was another one, so somebody else was first. Times are compared by the
+ * clock of the database.
+ */
+export interface ExportJobs {
+  /** Stores a new job in state `accepted`. */
+  accept(job: Omit<ExportJob, 'status' | 'fileNumbers'>): Promise<void>
+  /** Removes a job that is still `accepted`. Its planner, if it has one, removes what it has made for it. */
+  withdraw(job: string): Promise<boolean>
+  job(id: string): Promise<ExportJob | undefined>
+  tasks(job: string): Promise<readonly ExportTask[]>
+  /**
+   * `accepted` → `running` with this cohort, and one task for each type; what is there already stays. Removes the
+   * cohort when another one became the job's, or the job has ended.
+   */
+  plan(job: Pick<ExportJob, '_id' | 'types'>, frozen?: string): Promise<void>
+  /** Takes a task that waits, or whose runner is taken for dead: → `running` with the next attempt. */
+  claim(): Promise<HeldTask | undefined>
+  /** Keeps a task for another lease; `false` when this attempt is no longer the one that counts. */
+  renew(task: HeldTask): Promise<boolean>
+  /** A number that no other output file of this job and type has or had; none once the job has ended. */
+  nextFileNumber(task: HeldTask): Promise<number | undefined>
+  /** The checkpoint: the file counts from here on, and the position is after it. */
+  commit(task: HeldTask, file: OutputFile, position: Position): Promise<boolean>
+  /** Forgets what this task has exported so far; gives the files that no longer count. */
+  restart(task: HeldTask): Promise<readonly OutputFile[] | undefined>
+  /** `running` → `done`, → `waiting` for a worker that stops, → `cancelled` when the job has ended. */
+  release(task: HeldTask, status: Exclude<TaskStatus, 'running'>): Promise<boolean>
+  /** → `completed` when every planned task is done; may be called at any time. */
+  settle(job: Pick<ExportJob, '_id' | 'types'>): Promise<boolean>
+  /** One of these states → `failed`; takes the tasks away from their runners. */
+  fail(job: string, failure: JobFailure, from?: readonly ('accepted' | 'running')[]): Promise<boolean>
+  /** Any state but `cancelled` and `expired` → `cancelled`; takes the tasks away from their runners. */
+  cancel(job: string): Promise<boolean>
+  /**
+   * `completed` and `failed` → `expired`, all that ended at least this long ago.
+   *
+   * @param retention in ms
+   * @returns how many there were
+   */
+  expire(retention: number): Promise<number>
+  /** Removes every document of a job, the job itself last. */
+  remove(job: string): Promise<void>
+  /** Jobs that a worker still has to do something for, if only to remove them. */
+  unsettled(): Promise<readonly ExportJob[]>
+  /**
+   * How many jobs are `accepted` or `running`.
+   *
+   * @param only those of this owner, and those that come before this job by transaction time and id
+   */
+  countUnfinished(only?: {
+    readonly owner?: string
+    readonly before?: Pick<ExportJob, '_id' | 'transactionTime'>
+  }): Promise<number>
+  /** How many tasks wait for a runner, those of dead runners among them. */
+  countClaimable(): Promise<number>
+}
+
+/**
+ * Opens the record on a connection, with its indexes.
+ *
+ * @param lease how long a runner that is not heard of keeps its task, in ms
+ */
+export async function openExportJobs(
+  connection: Connection,
+  models: Models,
+  lease: number,
+): Promise<ExportJobs> {
+  await connection.asPromise()
+  await Promise.all(Object.values(models).map((model) => model.createIndexes()))
+  return exportJobs(models, lease)
+}
+
+function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs {
+  const held = ({ _id, attempt }: HeldTask) => ({ _id, attempt, status: 'running' as const })
+  const claimable = {
+    $or: [
+      { status: 'waiting' as const },
+      { status: 'running' as const, $expr: { $lt: ['$leaseUntil', '$$NOW'] } },
+    ],
+  }
+  const leaseUntil = { $add: ['$$NOW', lease] }
+  const takeAway = (job: string) =>
+    tasks.updateMany(
+      { job, status: { $in: ['waiting', 'running'] } },
+      { $set: { status: 'cancelled' }, $inc: { attempt: 1 } },
+    )
+  return {
+    async accept(job) {
+      await jobs.create({ ...job, status: 'accepted', fileNumbers: {} })
+    },
+    async withdraw(job) {
+      const { deletedCount } = await jobs.deleteOne({ _id: job, status: 'accepted' })
+      return deletedCount === 1
+    },
+    async job(id) {
+      return (await jobs.findById(id).lean<ExportJob>()) ?? undefined
+    },
+    tasks: (job) => tasks.find({ job }).lean<ExportTask[]>(),
+    async plan({ _id: job, types }, frozen) {
+      await jobs.updateOne(
+        { _id: job, status: 'accepted' },
+        {
+          $set: { status: 'running', ...(frozen ? { cohort: frozen } : {}) },
+          $currentDate: { startedAt: true },
+        },
+      )
+      const planned = types.map((type, index) => {
+        return { _id: `${job}-${index}`, job, type, status: 'waiting', attempt: 0, files: [] }
+      })
+      if ((await tasks.countDocuments({ job })) < types.length) {
+        await insertMissing(() => tasks.insertMany(planned, { ordered: false }))
+      }
+      // It may have ended in the meantime, and then nobody looks after its tasks.
+      const now = await jobs.findById(job).lean<ExportJob>()
+      if (now?.status !== 'running' && now?.status !== 'completed') await tasks.deleteMany({ job })
+      if (frozen !== undefined && now?.cohort !== frozen) await cohort.deleteMany({ cohort: frozen })
+    },
+    async claim() {
+      const claimed = await tasks
+        .findOneAndUpdate(
+          claimable,
+          [{ $set: { status: 'running', attempt: { $add: ['$attempt', 1] }, leaseUntil } }],
+          { returnDocument: 'after', updatePipeline: true },
+        )
+        .lean<HeldTask>()
+      return claimed ?? undefined
+    },
+    async renew(task) {
+      const { matchedCount } = await tasks.updateOne(held(task), [{ $set: { leaseUntil } }], {
+        updatePipeline: true,
+      })
+      return matchedCount === 1
+    },
+    async nextFileNumber({ job, type }) {
+      const numbered = await jobs
+        .findOneAndUpdate(
+          { _id: job, status: 'running' },
+          { $inc: { [`fileNumbers.${type}`]: 1 } },
+          { returnDocument: 'after', projection: { fileNumbers: 1 } },
+        )
+        .lean<Pick<ExportJob, 'fileNumbers'>>()
+      return numbered?.fileNumbers[type]
+    },
+    async commit(task, file, position) {
+      const { matchedCount } = await tasks.updateOne(held(task), {
+        $push: { files: file },
+        $set: { position },
+      })
+      return matchedCount === 1
+    },
+    async restart(task) {
+      const forget = { $set: { files: [] }, $unset: { position: 1 } } as const
+      const before = await tasks
+        .findOneAndUpdate(held(task), forget, { returnDocument: 'before' })
+        .lean<ExportTask>()
+      return before?.files
+    },
+    async release(task, status) {
+      const { matchedCount } = await tasks.updateOne(held(task), { $set: { status } })
+      return matchedCount === 1
+    },
+    async settle({ _id: job, types }) {
+      if ((await tasks.countDocuments({ job, status: 'done' })) !== types.length) return false
+      const { modifiedCount } = await jobs.updateOne(
+        { _id: job, status: 'running' },
+        { $set: { status: 'completed' }, $currentDate: { endedAt: true } },
+      )
+      return modifiedCount === 1
+    },
+    async fail(job, failure, from = ['accepted', 'running']) {
+      const { modifiedCount } = await jobs.updateOne(
+        { _id: job, status: { $in: [...from] } },
+        { $set: { status: 'failed', failure }, $currentDate: { endedAt: true } },
+      )
+      if (modifiedCount === 1) await takeAway(job)
+      return modifiedCount === 1
+    },
+    async cancel(job) {
+      const { modifiedCount } = await jobs.updateOne(
+        { _id: job, status: { $nin: ['cancelled', 'expired'] } },
+        { $set: { status: 'cancelled' }, $currentDate: { endedAt: true } },
+      )
+      if (modifiedCount === 1) await takeAway(job)
+      return modifiedCount === 1
+    },
+    async expire(retention) {
+      const { modifiedCount } = await jobs.updateMany(
+        {
+          status: { $in: ['completed', 'failed'] },
+          $expr: { $lte: ['$endedAt', { $subtract: ['$$NOW', retention] }] },
+        },
+        { $set: { status: 'expired' } },
+      )
+      return modifiedCount
+    },
+    async remove(job) {
+      await tasks.deleteMany({ job })
+      await cohort.deleteMany({ job })
+      await jobs.deleteOne({ _id: job })
+    },
+    unsettled: () => jobs.find({ status: { $in: UNSETTLED } }).lean<ExportJob[]>(),
+    countUnfinished: ({ owner, before } = {}) =>
+      jobs.countDocuments({
+        status: { $in: ['accepted', 'running'] },
+        ...(owner === undefined ? {} : { owner }),
+        ...(before === undefined ? {} : { $or: earlierThan(before) }),
+      }),
+    countClaimable: () => tasks.countDocuments(claimable),
+  }
+}
+
+function earlierThan({ _id, transactionTime }: Pick<ExportJob, '_id' | 'transactionTime'>) {
+  return [{ transactionTime: { $lt: transactionTime } }, { transactionTime, _id: { $lt: _id } }]
+}
+
+const UNSETTLED: readonly JobStatus[] = ['accepted', 'running', 'cancelled', 'expired']
+
+const DUPLICATE_KEY = 11000
+
+/** Runs an unordered insert of documents with planned ids; those that are there already are left as they are. */
+async function insertMissing(insert: () => Promise<unknown>): Promise<void> {
+  try {
+    await insert()
+  } catch (error) {
+    const isRepeat =
+      error instanceof mongo.MongoBulkWriteError &&
+      [error.writeErrors].flat().every(({ code }) => code === DUPLICATE_KEY)
+    if (!isRepeat) throw error
+  }
+}

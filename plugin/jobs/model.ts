@@ -1,0 +1,171 @@
+import { type Connection, type Model, Schema } from 'mongoose'
+import type { Issue } from '../errors.js'
+import type { ExportLevel, ExportRequest } from '../fhir/export-request.js'
+import type { ResourceType } from '../fhir/resource.js'
+
+export type JobStatus = 'accepted' | 'running' | 'completed' | 'failed' | 'cancelled' | 'expired'
+export type TaskStatus = 'waiting' | 'running' | 'done' | 'cancelled'
+
+/** What a job keeps of its request. */
+type Narrowing = Pick<ExportRequest, 'types' | 'since' | 'before' | 'filters' | 'elements' | 'patients'>
+
+/** One accepted kick-off request. */
+export interface ExportJob extends Narrowing {
+  /** 32 hexadecimal digits from a secure source: whoever does not know it cannot guess it. */
+  readonly _id: string
+  readonly status: JobStatus
+  readonly level: ExportLevel
+  readonly groupId?: string
+  /** Fixed at acceptance, the upper bound of everything that is read. */
+  readonly transactionTime: Date
+  /** The kick-off URL, for `request` in the manifest. */
+  readonly requestUrl: string
+  /** The FHIR base URL, such as `https://fhir.example.org/4_0_0`. */
+  readonly base: string
+  /** The client that the job belongs to; absent on a server without authorisation. */
+  readonly owner?: string
+  /** JSON of the `Caller`: names that its headers and claims may have are not all names for a database. */
+  readonly caller: string
+  /** The last file number given out for each type; a number is never given twice. */
+  readonly fileNumbers: Readonly<Record<ResourceType, number>>
+  /** Which of the frozen cohorts is the job's; absent at levels without one, and before the job runs. */
+  readonly cohort?: string
+  readonly startedAt?: Date
+  readonly endedAt?: Date
+  readonly failure?: JobFailure
+}
+
+/** Why a job failed, in words for the client; the log has the cause. */
+export interface JobFailure {
+  readonly status: number
+  readonly issues: readonly Issue[]
+}
+
+/** Where a task goes on: everything before it is in the files of the task. */
+export interface Position {
+  /** Patients of the cohort up to this id are finished, this one is under way; absent without a cohort. */
+  readonly patient?: string
+  /** Index of the compartment path that is under way for this patient. */
+  readonly path: number
+  /** Index of the filter query that is under way; absent for the first, or when there are no filters. */
+  readonly query?: number
+  /** `next` of the page that is under way; absent for the first one. */
+  readonly page?: string
+  /** How many resources of this page are finished, and the id of the last of them. */
+  readonly finished: number
+  readonly lastId?: string
+}
+
+/** One output file, complete on the storage. */
+export interface OutputFile {
+  readonly name: string
+  readonly resources: number
+  readonly bytes: number
+}
+
+/** The part of a job that exports one resource type. */
+export interface ExportTask {
+  /** `[job id]-[index]`, so that planning twice makes nothing twice. */
+  readonly _id: string
+  readonly job: string
+  readonly type: ResourceType
+  readonly status: TaskStatus
+  /** Raised by each start; every later write names it, so that a runner which lost its task changes nothing. */
+  readonly attempt: number
+  /** Until when, by the clock of the database, the runner of this attempt is taken for alive. */
+  readonly leaseUntil?: Date
+  readonly position?: Position
+  readonly files: readonly OutputFile[]
+}
+
+/** A stretch of a job's cohort: patient ids in ascending order, all above those of the slice before. */
+export interface CohortSlice {
+  readonly _id: string
+  readonly job: string
+  /** Each try to plan a job freezes a cohort of its own; the job names the one that counts. */
+  readonly cohort: string
+  readonly last: string
+  readonly patients: readonly string[]
+}
+
+export interface Models {
+  readonly jobs: Model<ExportJob>
+  readonly tasks: Model<ExportTask>
+  readonly cohort: Model<CohortSlice>
+}
+
+const STRICT = {
+  versionKey: false,
+  minimize: false,
+  strict: 'throw',
+  autoIndex: false,
+  autoCreate: false,
+} as const
+
+/** The collections `bulkexport.jobs`, `bulkexport.tasks` and `bulkexport.cohorts` of a connection. */
+export function createModels(connection: Connection): Models {
+  const issue = new Schema(
+    { severity: String, code: String, diagnostics: String, expression: String },
+    { _id: false, ...STRICT },
+  )
+  const jobs = new Schema(
+    {
+      _id: { type: String, required: true },
+      status: { type: String, required: true },
+      level: { type: String, required: true },
+      groupId: String,
+      types: { type: [String], required: true },
+      since: Date,
+      before: Date,
+      filters: { type: [{ _id: false, type: { type: String }, query: String }], default: undefined },
+      elements: { type: Schema.Types.Mixed },
+      patients: { type: [String], default: undefined },
+      transactionTime: { type: Date, required: true },
+      requestUrl: { type: String, required: true },
+      base: { type: String, required: true },
+      owner: String,
+      caller: { type: String, required: true },
+      fileNumbers: { type: Schema.Types.Mixed, required: true },
+      cohort: String,
+      startedAt: Date,
+      endedAt: Date,
+      failure: new Schema({ status: Number, issues: [issue] }, { _id: false, ...STRICT }),
+    },
+    STRICT,
+  )
+    .index({ status: 1, owner: 1 })
+    .index({ status: 1, endedAt: 1 })
+  const file = new Schema({ name: String, resources: Number, bytes: Number }, { _id: false, ...STRICT })
+  const tasks = new Schema(
+    {
+      _id: { type: String, required: true },
+      job: { type: String, required: true },
+      type: { type: String, required: true },
+      status: { type: String, required: true },
+      attempt: { type: Number, required: true },
+      leaseUntil: Date,
+      position: { type: Schema.Types.Mixed },
+      files: { type: [file], required: true },
+    },
+    STRICT,
+  )
+    .index({ job: 1, status: 1 })
+    .index({ status: 1, leaseUntil: 1 })
+  const cohort = new Schema(
+    {
+      _id: { type: String, required: true },
+      job: { type: String, required: true },
+      cohort: { type: String, required: true },
+      last: { type: String, required: true },
+      patients: { type: [String], required: true },
+    },
+    STRICT,
+  )
+    .index({ cohort: 1, last: 1 })
+    .index({ job: 1 })
+  return {
+    jobs: connection.model<ExportJob>('ExportJob', jobs, 'bulkexport.jobs'),
+    tasks: connection.model<ExportTask>('ExportTask', tasks, 'bulkexport.tasks'),
+    cohort: connection.model<CohortSlice>('CohortSlice', cohort, 'bulkexport.cohorts'),
+  }
+}

@@ -1,0 +1,117 @@
+import { fileURLToPath } from 'node:url'
+import type { Logger } from 'winston'
+import { z } from 'zod'
+import type { Authorize } from './http/access.js'
+import type { HostConfig } from './search/core.js'
+import type { ExportStorage } from './storage/export-storage.js'
+
+const DAY = 24 * 60 * 60 * 1000
+/** What a date can hold is not without end. */
+const LONGEST_RETENTION = 36_500 * DAY
+
+/**
+ * The options of `createBulkExport`, with every default. Times are in ms, sizes in bytes.
+ */
+export const optionsSchema = z.strictObject({
+  /** The configuration object that the host gives to `initialize(config, app)`. */
+  config: z.custom<HostConfig>(
+    (value) => typeof value === 'object' && value !== null && 'profiles' in value,
+    'must be the configuration object of the host, with its profiles',
+  ),
+  /** Where jobs are kept; usually the database of the host. The plugin opens a connection of its own. */
+  mongodb: z.strictObject({
+    uri: z.string().regex(/^mongodb(\+srv)?:\/\//, 'must begin with mongodb:// or mongodb+srv://'),
+    /** Default: the one that the URI names. */
+    database: z.string().min(1).optional(),
+  }),
+  /** Where output files go: a folder as a `file:` URL, or any `ExportStorage`. */
+  storage: z.union([
+    z.string().refine(isFileUrl, 'must be a file:// URL of a folder on this machine, or an ExportStorage'),
+    z.custom<ExportStorage>(isStorage, 'must be a file:// URL or an ExportStorage'),
+  ]),
+  /** Public root URL of the server, without the FHIR version. Default: that of each request. */
+  baseUrl: z
+    .url({ protocol: /^https?$/ })
+    .transform(withoutSlash)
+    .optional(),
+  /** Levels at which this server exports; another one is answered 404. */
+  levels: z.array(z.enum(['system', 'patient', 'group'])).default(['system', 'patient', 'group']),
+  /** Demand `Accept: application/fhir+json` and `Prefer: respond-async` instead of assuming them. */
+  strictHeaders: z.boolean().default(false),
+  /** Tasks that this process runs at the same time. With 0 it only answers HTTP, and other processes work. */
+  workers: z.int().min(0).default(2),
+  /** An output file is full at this many resources … */
+  maxFileResources: z.int().min(1).default(100_000),
+  /** … or before it would grow over this many bytes. */
+  maxFileBytes: z
+    .int()
+    .min(1)
+    .default(64 * 1024 * 1024),
+  /** Resources asked of a search service at once; each task holds one such page in memory. */
+  pageSize: z.int().min(1).default(250),
+  /** Largest body of a kick-off. */
+  maxBodyBytes: z
+    .int()
+    .min(1)
+    .default(1024 * 1024),
+  /** How long a worker that is not heard of keeps its task. */
+  lease: z.int().min(1000).default(30_000),
+  /** The longest time from the moment a write sets `meta.lastUpdated` until a search finds it. */
+  writeGrace: z.int().min(0).default(500),
+  /** How long the files and the record of an export are kept after it was completed or has failed. */
+  retention: z.int().min(0).max(LONGEST_RETENTION).default(DAY),
+  /** Exports under way at the same time, on all processes together; one more kick-off is answered 429. */
+  maxRunningExports: z.int().min(1).default(100),
+  /** The same for each client; without authorisation clients cannot be told apart, and only the total counts. */
+  maxRunningExportsPerClient: z.int().min(1).default(10),
+  /** Time between two status requests for an export; ten may come faster, then they are answered 429. 0: never. */
+  minPollInterval: z.int().min(0).default(100),
+  /**
+   * Decides who may export what, in the place of the host's own `config.auth`. Throws an `ExportError` with 401 or
+   * 403 for whoever may not.
+   */
+  authorize: z.custom<Authorize>((value) => typeof value === 'function', 'must be a function').optional(),
+  /** Default: a winston logger that writes JSON to standard error, from level `info`. */
+  logger: z.custom<Logger>(isLogger, 'must be a winston logger').optional(),
+})
+
+/** What a host gives to `createBulkExport`. */
+export type BulkExportOptions = z.input<typeof optionsSchema>
+
+/** The same with all defaults filled in. */
+export type ResolvedOptions = z.output<typeof optionsSchema>
+
+/**
+ * Checks options and fills in the defaults.
+ *
+ * @throws Error naming every option that is wrong
+ */
+export function resolveOptions(options: BulkExportOptions): ResolvedOptions {
+  const result = optionsSchema.safeParse(options)
+  if (!result.success) throw new Error(`createBulkExport: ${z.prettifyError(result.error)}`)
+  return result.data
+}
+
+function isFileUrl(value: string): boolean {
+  try {
+    return fileURLToPath(value) !== ''
+  } catch {
+    return false
+  }
+}
+
+function isStorage(value: unknown): boolean {
+  const storage = value as Partial<ExportStorage> | null | undefined
+  return (['write', 'read', 'removeAll', 'check'] as const).every(
+    (name) => typeof storage?.[name] === 'function',
+  )
+}
+
+function isLogger(value: unknown): boolean {
+  const logger = value as Partial<Logger> | null | undefined
+  return (['error', 'warn', 'info', 'debug'] as const).every((name) => typeof logger?.[name] === 'function')
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/, '')
+}

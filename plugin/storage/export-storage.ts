@@ -1,0 +1,28 @@
+import type { Readable } from 'node:stream'
+
+/**
+ * Where output files live. Keys are relative paths with `/` between their segments, such as
+ * `4f…/Patient-1.ndjson`.
+ *
+ * `write` is all or nothing: until it resolves the key does not exist; if it rejects or is aborted, it still
+ * does not. A key that exists is never replaced: `write` rejects.
+ */
+export interface ExportStorage {
+  write(key: string, source: AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<void>
+  /** The bytes of a key, from `start` up to and including `end`. Rejects with code `ENOENT` when there is none. */
+  read(key: string, range?: ByteRange): Promise<Readable>
+  /** Removes all keys that begin with the prefix, and nothing else; none at all is fine. */
+  removeAll(prefix: string): Promise<void>
+  /** Rejects, naming the place and the reason, when files cannot be written, read and removed. */
+  check(): Promise<void>
+}
+
+export interface WriteOptions {
+  readonly contentType?: string
+  readonly signal?: AbortSignal
+}
+
+export interface ByteRange {
+  readonly start: number
+  readonly end?: number
+}

@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto'
+import { type FileHandle, link, mkdir, open, rm, rmdir, unlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import type { ExportStorage } from './export-storage.js'
+
+const SEGMENT = /^(?!\.\.?$)[^/\\\0]{1,255}$/
+
+/**
+ * Keeps output files in a folder of the local disk (or of a file system that all workers share). A file is
+ * written under a temporary name beside its place, flushed, and linked to its name, so that a reader or a crash
+ * never sees half of one.
+ *
+ * @param directory an absolute or relative path, or a `file:` URL; made if it does not exist
+ */
+export function fileStorage(directory: string | URL): ExportStorage {
+  const root = resolve(toPath(directory))
+  const pathOf = (key: string) => {
+    const segments = key.split('/')
+    if (!segments.every((segment) => SEGMENT.test(segment))) throw new Error(`Not a storage key: ${key}`)
+    return join(root, ...segments)
+  }
+  const storage: ExportStorage = {
+    async write(key, source, { signal } = {}) {
+      const path = pathOf(key)
+      const folder = dirname(path)
+      const temporary = join(folder, `.${randomUUID()}.part`)
+      try {
+        await writeAll(source, await openIn(folder, temporary), signal)
+        // A link, unlike a rename, refuses to replace what is there.
+        await link(temporary, path)
+      } finally {
+        await rm(temporary, { force: true })
+      }
+      try {
+        await syncFolder(folder)
+      } catch (error) {
+        await rm(path, { force: true })
+        throw error
+      }
+    },
+    async read(key, range) {
+      const path = pathOf(key)
+      const file = await open(path, 'r')
+      if ((await file.stat()).isFile()) return file.createReadStream({ ...range })
+      await file.close()
+      throw Object.assign(new Error(`There is no file ${path}.`), { code: 'ENOENT' })
+    },
+    async removeAll(prefix) {
+      const path = pathOf(prefix.replace(/\/$/, ''))
+      // Another worker may put a file into the folder at the same moment.
+      await rm(path, { recursive: true, force: true, maxRetries: 5 })
+      await removeEmpty(dirname(path), root)
+    },
+    async check() {
+      const probe = `probe-${randomUUID()}`
+      try {
+        await storage.write(probe, Readable.from([Buffer.from('probe')]))
+        await unlink(pathOf(probe))
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : String(cause)
+        throw new Error(`The export folder ${root} is not writable: ${reason}`, { cause })
+      }
+    },
+  }
+  return storage
+}
+
+function toPath(directory: string | URL): string {
+  return directory instanceof URL || directory.startsWith('file:') ? fileURLToPath(directory) : directory
+}
+
+/** Opens a new file, again when its folder is removed at the moment between. */
+async function openIn(folder: string, path: string): Promise<FileHandle> {
+  for (let tries = 1; ; tries += 1) {
+    await mkdir(folder, { recursive: true })
+    try {
+      return await open(path, 'wx')
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT') || tries === 10) throw error
+    }
+  }
+}
+
+/** Removes a folder that has nothing in it, and those above it, below the root. */
+async function removeEmpty(folder: string, root: string): Promise<void> {
+  if (folder === root || !folder.startsWith(root)) return
+  try {
+    await rmdir(folder)
+  } catch (error) {
+    if (hasCode(error, 'ENOTEMPTY', 'EEXIST')) return
+    if (!hasCode(error, 'ENOENT')) throw error
+  }
+  await removeEmpty(dirname(folder), root)
+}
+
+function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+}
+
+/**
+ * Writes all bytes of a source and flushes them. Ends as soon as the signal is aborted, even while the source
+ * waits for something that never comes; a source that is not read to its end is told so.
+ */
+async function writeAll(
+  source: AsyncIterable<Uint8Array>,
+  file: FileHandle,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const iterator = source[Symbol.asyncIterator]()
+  try {
+    signal?.throwIfAborted()
+    for (;;) {
+      const { value, done } = await untilAborted(iterator.next(), signal)
+      if (done) break
+      await file.appendFile(value)
+    }
+    await file.sync()
+  } catch (error) {
+    // Not waited for: a source that waits for ever would never get there. What it throws on its way out tells
+    // nobody more than the error that is on its way already.
+    iterator.return?.().catch(() => undefined)
+    throw error
+  } finally {
+    await file.close()
+  }
+}
+
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  signal.throwIfAborted()
+  let onAbort: () => void = () => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** Makes the new name itself survive a power failure; some file systems have no such thing. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } catch (error) {
+    if (!hasCode(error, 'EINVAL')) throw error
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,55 @@
+import { createRequire } from 'node:module'
+import type { Db } from 'mongodb'
+import { hostTypes, VERSION } from './core.js'
+import { createService, type HostService } from './service.js'
+
+export { collectionName, type ResourceDocument, type StoredResource } from './collection.js'
+export { hostTypes, VERSION } from './core.js'
+export { ensureIndexes } from './indexes.js'
+export { type LoadProgress, type LoadResult, loadFolder } from './load.js'
+export { type SearchFilterOptions, searchFilter } from './search-filter.js'
+export type { SearchRequest, SearchsetBundle } from './search-page.js'
+export type { HostService, ServiceContext } from './service.js'
+
+/** One resource type in the configuration of the core. */
+export interface HostProfile {
+  readonly service: HostService
+  readonly versions: readonly string[]
+  /** Path of the module that tells the core the search parameters. */
+  readonly metadata: string
+  readonly [setting: string]: unknown
+}
+
+/** What `initialize(config, app)` of the core takes. The core adds to it, so give it to one server only. */
+export interface HostConfig {
+  readonly profiles: Readonly<Record<string, HostProfile>>
+  readonly server: Readonly<Record<string, unknown>>
+  readonly logging: { readonly level: string }
+  readonly [setting: string]: unknown
+}
+
+const require = createRequire(import.meta.url)
+
+/**
+ * The configuration of a FHIR server that serves every type of the core from MongoDB, one collection each.
+ *
+ * @param options.profiles settings by type that are added to the profile, or take the place of its own
+ */
+export function createHostConfig(options: {
+  readonly db: Db
+  readonly profiles?: Readonly<Record<string, object>>
+}): HostConfig {
+  const { db, profiles = {} } = options
+  const metadata = require.resolve('./metadata.js')
+  const profileOf = (type: string): HostProfile => ({
+    service: createService(db, type),
+    versions: [VERSION],
+    metadata,
+    ...profiles[type],
+  })
+  return {
+    profiles: Object.fromEntries(hostTypes().map((type) => [type, profileOf(type)])),
+    server: {},
+    logging: { level: 'warn' },
+  }
+}

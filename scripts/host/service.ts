@@ -1,0 +1,167 @@
+import { randomUUID } from 'node:crypto'
+import type { Db, Document, Filter as MongoFilter } from 'mongodb'
+import { collectionOf, documentOf, type ResourceDocument, type StoredResource } from './collection.js'
+import { VERSION } from './core.js'
+import { allOf } from './element-filter.js'
+import { ensureIndexes } from './indexes.js'
+import { invalid, refusal } from './refusal.js'
+import { searchFilter } from './search-filter.js'
+import {
+  baseUrl,
+  pageRequest,
+  type SearchRequest,
+  type SearchsetBundle,
+  searchset,
+  sentParameters,
+} from './search-page.js'
+
+type Args = Readonly<Record<string, unknown>>
+
+/** What the core gives a service besides the arguments. */
+export interface ServiceContext {
+  readonly req: SearchRequest
+}
+
+/** The service of one resource type, as the core calls it. Errors are the core's own, with their status. */
+export interface HostService {
+  search(args: Args, context: ServiceContext): Promise<SearchsetBundle>
+  searchById(args: Args, context: ServiceContext): Promise<StoredResource>
+  create(args: Args, context: ServiceContext): Promise<{ id: string; resource_version: string }>
+  update(
+    args: Args,
+    context: ServiceContext,
+  ): Promise<{ id: string; resource_version: string; created: boolean }>
+  remove(args: Args, context: ServiceContext): Promise<{ deleted?: string }>
+}
+
+const RESOURCE_ID = /^[A-Za-z0-9.-]{1,64}$/
+const WITHOUT_KEY = { projection: { _id: 0 } }
+
+/** The service for a type over its collection. There is one page to a query, and one query to a page. */
+export function createService(db: Db, type: string): HostService {
+  const collection = collectionOf(db, type)
+  let indexed: Promise<void> | undefined
+  const withIndexes = async () => {
+    indexed ??= ensureIndexes(db, [type])
+    await indexed.catch((error) => {
+      indexed = undefined
+      throw error
+    })
+    return collection
+  }
+  return {
+    async search(args, { req }) {
+      const parameters = sentParameters(req)
+      const page = pageRequest(parameters)
+      const base = baseUrl(req, VERSION)
+      const filter = searchFilter(type, withDropped(args, parameters), base === undefined ? {} : { base })
+      const query = (
+        page.after === undefined ? filter : allOf([{ _id: { $gt: page.after } }, filter])
+      ) as MongoFilter<ResourceDocument>
+      // One more than the page holds shows whether there is another. `batchSize`: all in one answer.
+      const limit = page.count + 1
+      const [resources, total] = await Promise.all([
+        page.count === 0
+          ? []
+          : collection
+              .find<StoredResource>(query, { ...WITHOUT_KEY, batchSize: limit, allowDiskUse: true })
+              .sort({ _id: 1 })
+              .limit(limit)
+              .toArray(),
+        page.total ? collection.countDocuments(filter as MongoFilter<ResourceDocument>) : undefined,
+      ])
+      return searchset(type, resources, page, {
+        parameters,
+        ...(base !== undefined && { base }),
+        ...(total !== undefined && { total }),
+      })
+    },
+
+    async searchById({ id }) {
+      const resource = await collection.findOne<StoredResource>({ _id: String(id) }, WITHOUT_KEY)
+      if (resource === null) throw refusal(404, 'not-found', `There is no ${type} ${id}.`)
+      return resource
+    },
+
+    async create(_args, { req }) {
+      const resource = resourceIn(req, type)
+      const id = randomUUID()
+      const meta = { ...(resource['meta'] as object | undefined), ...written('1') }
+      await (await withIndexes()).insertOne(documentOf({ ...resource, id, meta }))
+      return { id, resource_version: '1' }
+    },
+
+    async update({ id }, { req }) {
+      const resource = resourceIn(req, type)
+      if (typeof id !== 'string' || resource['id'] !== id) {
+        throw invalid(`The id of the resource must be the one in the URL, ${id}.`)
+      }
+      if (!RESOURCE_ID.test(id)) throw invalid(`${id} is not an id.`)
+      const meta = { ...(resource['meta'] as object | undefined), ...written('1') }
+      const { value, lastErrorObject } = await (await withIndexes()).findOneAndUpdate(
+        { _id: id },
+        replacement(documentOf({ ...resource, id, meta })),
+        {
+          upsert: true,
+          returnDocument: 'after',
+          projection: { 'meta.versionId': 1 },
+          includeResultMetadata: true,
+        },
+      )
+      return {
+        id,
+        resource_version: versionOf(value) ?? '1',
+        created: lastErrorObject?.['updatedExisting'] !== true,
+      }
+    },
+
+    async remove({ id }) {
+      const removed = await collection.findOneAndDelete(
+        { _id: String(id) },
+        { projection: { 'meta.versionId': 1 } },
+      )
+      const version = versionOf(removed)
+      return version === undefined ? {} : { deleted: version }
+    },
+  }
+}
+
+/**
+ * The arguments and those parameters that the core has dropped: of `name:exact=A&name:contains=b` it passes
+ * only the first on, which would make the answer wider than asked for.
+ */
+function withDropped(args: Args, parameters: Args): Args {
+  const names = new Set(Object.keys(args).map(nameOf))
+  const dropped = Object.entries(parameters).filter(([key]) => !(key in args) && names.has(nameOf(key)))
+  return { ...Object.fromEntries(dropped), ...args }
+}
+
+function nameOf(key: string): string {
+  return key.split(':', 1)[0] as string
+}
+
+function resourceIn({ body }: SearchRequest, type: string): StoredResource {
+  const { resourceType, meta = {} } = (body ?? {}) as { resourceType?: unknown; meta?: unknown }
+  if (resourceType === undefined) throw invalid(`Send a ${type} as application/fhir+json.`)
+  if (resourceType !== type) throw invalid(`The resource is not of type ${type}.`)
+  if (typeof meta !== 'object' || Array.isArray(meta)) throw invalid('meta must be an object.')
+  return body as StoredResource
+}
+
+function written(versionId: string): { versionId: string; lastUpdated: string } {
+  return { versionId, lastUpdated: new Date().toISOString() }
+}
+
+/** Replaces a document and counts its version up, in one step of the database. */
+function replacement(document: ResourceDocument): Document[] {
+  const previous = { $convert: { input: '$meta.versionId', to: 'long', onError: 0, onNull: 0 } }
+  const meta = {
+    $mergeObjects: [{ $literal: document['meta'] }, { versionId: { $toString: { $add: [previous, 1] } } }],
+  }
+  return [{ $replaceWith: { $mergeObjects: [{ $literal: document }, { meta }] } }]
+}
+
+function versionOf(document: Readonly<Record<string, unknown>> | null): string | undefined {
+  const { versionId } = (document?.['meta'] ?? {}) as { versionId?: unknown }
+  return typeof versionId === 'string' ? versionId : undefined
+}

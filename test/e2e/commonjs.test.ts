@@ -1,0 +1,128 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { expect } from 'chai'
+import { bulkClient } from '../../scripts/client/bulk-client.js'
+import { linesIn } from '../../scripts/host/ndjson-lines.js'
+import { useDatabase } from '../support/mongodb.js'
+
+const PROJECT = fileURLToPath(new URL('../../', import.meta.url))
+const INSTALL_TIMEOUT = 300_000
+
+/** The packed package in an otherwise empty project, as a team would have it. */
+describe('a CommonJS host that is wired as the README says', () => {
+  const database = useDatabase()
+  let project: string
+  let server: ChildProcess | undefined
+
+  before('install the packed package', async function () {
+    this.timeout(INSTALL_TIMEOUT)
+    project = await mkdtemp(join(tmpdir(), 'bulk-export-commonjs-'))
+    const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', project], PROJECT)
+    const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ filename: string }]
+    await writeFile(join(project, 'package.json'), '{ "private": true }')
+    const packages = ['@asymmetrik/node-fhir-server-core@2.2.5', 'express@4', 'mongodb@4']
+    await run(
+      'npm',
+      ['install', '--no-audit', '--no-fund', '--prefer-offline', `./${filename}`, ...packages],
+      project,
+    )
+    await writeFile(join(project, 'server.js'), await wiringSnippet())
+    await copyFile(join(PROJECT, 'test/e2e/commonjs/config.cjs'), join(project, 'config.js'))
+  })
+
+  afterEach('stop the host', async () => {
+    if (server?.exitCode === null) {
+      const exited = once(server, 'exit')
+      server.kill('SIGTERM')
+      await exited
+    }
+    server = undefined
+  })
+
+  after('remove the project', async () => {
+    await rm(project, { recursive: true, force: true })
+  })
+
+  it('exports what its services have', async () => {
+    const patient = { resourceType: 'Patient', id: 'a', name: [{ family: 'Müller "Ö"\n\u2028' }] }
+    const other = { resourceType: 'Patient', id: 'b' }
+    const group = {
+      resourceType: 'Group',
+      id: 'g',
+      actual: true,
+      member: [{ entity: { reference: 'Patient/a' } }],
+    }
+    const ours = { resourceType: 'Observation', id: 'o1', subject: { reference: 'Patient/a' } }
+    const theirs = { resourceType: 'Observation', id: 'o2', subject: { reference: 'Patient/b' } }
+    for (const resource of [patient, other, group, ours, theirs]) {
+      await database.db.collection(resource.resourceType).insertOne({ ...resource })
+    }
+    const port = await freePort()
+    server = await startServer(port)
+    const client = bulkClient(`http://127.0.0.1:${port}/4_0_0`)
+
+    const { output } = await client.waitForExport(await client.kickOff({ group: 'g' }))
+    const exported: unknown[] = []
+    for (const { url } of output) {
+      for await (const { text } of linesIn(await client.download(url))) exported.push(JSON.parse(text))
+    }
+    expect(exported).to.have.deep.members([patient, group, ours])
+
+    const statement = await (await fetch(`http://127.0.0.1:${port}/4_0_0/metadata`)).json()
+    expect(JSON.stringify(statement)).to.include(
+      'http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export',
+    )
+  })
+
+  async function startServer(port: number): Promise<ChildProcess> {
+    const child = spawn(process.execPath, ['server.js'], {
+      cwd: project,
+      env: {
+        ...process.env,
+        ...{ PORT: String(port), MONGODB_URI: database.uri, NODE_ENV: 'production' },
+        EXPORT_STORAGE: pathToFileURL(join(project, 'exports')).href,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let log = ''
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      log += text
+    })
+    const ended = once(child, 'exit').then(([code]) => {
+      throw new Error(`The host ended with exit code ${code}: ${log}`)
+    })
+    // The snippet says when it listens.
+    await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), ended])
+    // From here on its end is what the test asks for.
+    ended.catch(() => undefined)
+    return child
+  }
+})
+
+/** The first JavaScript block of the README. */
+async function wiringSnippet(): Promise<string> {
+  const readme = await readFile(join(PROJECT, 'README.md'), 'utf8')
+  const snippet = /```js\n([\s\S]*?)```/.exec(readme)?.[1]
+  if (snippet === undefined) throw new Error('The README has no JavaScript block.')
+  return snippet
+}
+
+function run(command: string, args: readonly string[], cwd: string) {
+  return promisify(execFile)(command, args, { cwd, maxBuffer: 64 * 1024 * 1024 })
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  return port
+}

@@ -1,0 +1,363 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { ExportError } from '../../../plugin/errors.js'
+import type { Resource } from '../../../plugin/fhir/resource.js'
+import type { Cohort } from '../../../plugin/jobs/cohort.js'
+import type { Position } from '../../../plugin/jobs/model.js'
+import { LostPosition, readResources, type Selection } from '../../../plugin/jobs/resource-reader.js'
+import type { Page, SearchAdapter } from '../../../plugin/search/search-adapter.js'
+import { compartmentsOf } from '../../support/compartment.js'
+import { FAITHFUL, type ModelServices, modelCohort, modelSearch, plain } from './search-model.js'
+
+const BASE = 'https://fhir.example.org/4_0_0'
+const UNTIL = new Date('2024-01-31T12:00:00.000Z')
+const SINCE = new Date('2024-01-31T11:00:00.000Z')
+// Their order by code unit is not the one of a dictionary, and one begins another.
+const PATIENTS = ['a', 'B', '10', '9', 'a.1', 'a-1', 'Z', 'p1', 'p10', 'p2']
+const TYPES = ['Patient', 'Observation', 'Coverage', 'Composition', 'Group']
+
+const references = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom(...PATIENTS).map((id) => ({ reference: `Patient/${id}` })) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(
+          fc.constantFrom('', `${BASE}/`),
+          fc.constantFrom(...PATIENTS),
+          fc.constantFrom('', '/_history/2'),
+        )
+        .map(([base, id, version]) => ({ reference: `${base}Patient/${id}${version}` })),
+    },
+    { weight: 1, arbitrary: fc.constantFrom({ reference: 'Practitioner/a' }, { display: 'x' }) },
+  ),
+  { maxLength: 3 },
+)
+const lastUpdated = fc.option(
+  fc
+    .constantFrom(SINCE.getTime(), UNTIL.getTime())
+    .chain((time) => fc.integer({ min: -2, max: 2 }).map((ms) => new Date(time + ms).toISOString())),
+  { nil: undefined, freq: 6 },
+)
+
+/** Resources of a few types in any order, with references to patients at all places that count. */
+const data = fc
+  .array(
+    fc.record({
+      type: fc.constantFrom(...TYPES),
+      at: fc.tuple(references, references, references),
+      lastUpdated,
+    }),
+    {
+      maxLength: 24,
+    },
+  )
+  .map((drafts) => {
+    const patients = new Set<string>()
+    return drafts.flatMap(({ type, at: [first, second, third], lastUpdated: updated }, index): Resource[] => {
+      const meta = updated === undefined ? {} : { meta: { lastUpdated: updated } }
+      const [one] = first
+      const id =
+        type === 'Patient' ? (PATIENTS[index % PATIENTS.length] as string) : `${type.toLowerCase()}${index}`
+      if (type === 'Patient' && patients.has(id)) return []
+      patients.add(id)
+      const single = <T extends string>(element: T) => (one === undefined ? {} : { [element]: one })
+      const elements: Readonly<Record<string, object>> = {
+        Observation: { ...single('subject'), performer: second },
+        Coverage: { ...single('beneficiary'), policyHolder: second[0], subscriber: second[1], payor: third },
+        Composition: { ...single('subject'), author: second, attester: third.map((party) => ({ party })) },
+        Group: { member: [...first, ...second].map((entity) => ({ entity })) },
+      }
+      return [JSON.parse(JSON.stringify({ resourceType: type, id, ...meta, ...elements[type] })) as Resource]
+    })
+  })
+
+const services: fc.Arbitrary<ModelServices> = fc.record({
+  patient: fc.constantFrom('obeys', 'ignores', 'over-returns'),
+  lastUpdated: fc.constantFrom('obeys', 'ignores', 'over-returns'),
+  isLiteral: fc.boolean(),
+  otherTypes: fc.boolean(),
+  largestPage: fc.integer({ min: 1, max: 8 }),
+  cutsFirst: fc.boolean(),
+})
+const cohorts = fc.oneof(
+  fc.constantFrom(undefined, 'everyone' as const),
+  fc.uniqueArray(fc.constantFrom(...PATIENTS)),
+)
+const circumstances = fc.record({
+  resources: data,
+  given: services,
+  patients: cohorts,
+  type: fc.constantFrom(...TYPES),
+  hasSince: fc.boolean(),
+  pageSize: fc.integer({ min: 1, max: 10 }),
+})
+type Circumstances = typeof circumstances extends fc.Arbitrary<infer T> ? T : never
+
+function selectionOf({ type, patients, hasSince }: Circumstances): Selection {
+  const cohort: Cohort | undefined = Array.isArray(patients) ? modelCohort(patients) : patients
+  return {
+    type,
+    window: { until: UNTIL, ...(hasSince ? { since: SINCE } : {}) },
+    base: BASE,
+    ...(cohort === undefined ? {} : { cohort }),
+  }
+}
+
+/** What must come, from a published table of the compartment definition and plain comparisons. */
+function expectedIds(
+  { resources, type, patients, hasSince }: Circumstances,
+  read: (reference: string) => string = plain,
+): readonly (string | undefined)[] {
+  return resources
+    .filter((resource) => {
+      const compartments = compartmentsOf(withReferences(resource, patients === 'everyone' ? plain : read))
+      if (resource.resourceType !== type) return false
+      if (patients === 'everyone' && compartments.size === 0) return false
+      if (Array.isArray(patients) && !patients.some((patient) => compartments.has(patient))) return false
+      const updated = resource.meta?.lastUpdated
+      if (updated === undefined) return true
+      const time = Date.parse(String(updated))
+      return time <= UNTIL.getTime() && (!hasSince || time > SINCE.getTime())
+    })
+    .map(({ id }) => id)
+    .sort()
+}
+
+/** The resource with each of its references read in this way. */
+function withReferences(resource: Resource, read: (reference: string) => string): Resource {
+  const revive = (key: string, value: unknown) => (key === 'reference' ? read(String(value)) : value)
+  return JSON.parse(JSON.stringify(resource), revive) as Resource
+}
+
+/** Reads up to `most` resources from a position, and gives the position after the last of them. */
+async function readSome(
+  selection: Selection,
+  {
+    search,
+    pageSize,
+    from,
+    most,
+  }: { search: SearchAdapter; pageSize: number; from?: Position | undefined; most: number },
+) {
+  const { signal } = new AbortController()
+  const found: (string | undefined)[] = []
+  let position = from
+  for await (const item of readResources(selection, {
+    search,
+    pageSize,
+    signal,
+    ...(from ? { from } : {}),
+  })) {
+    if (found.length === most) return { found, position, isEnd: false }
+    found.push(item.resource.id)
+    // It goes through the database between two attempts.
+    position = JSON.parse(JSON.stringify(item.position)) as Position
+  }
+  return { found, position, isEnd: true }
+}
+
+describe('readResources', () => {
+  it('gives each selected resource exactly once, whatever the services do with parameters', async () => {
+    await fc.assert(
+      fc.asyncProperty(circumstances, async (given) => {
+        const search = modelSearch(given.resources, given.given)
+        const { found } = await readSome(selectionOf(given), {
+          search,
+          pageSize: given.pageSize,
+          most: Infinity,
+        })
+        const expected = expectedIds(given)
+        if (!given.given.isLiteral) expect([...found].sort()).to.deep.equal(expected)
+        // Such a service cannot find all of them, but those that it finds must not be lost over the others.
+        expect(new Set(found).size, 'each once').to.equal(found.length)
+        expect(expected).to.include.members(found)
+        expect(found).to.include.members([...expectedIds(given, (reference) => reference)])
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('goes on from any position as if it had not been interrupted', async () => {
+    const stops = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1 })
+    await fc.assert(
+      fc.asyncProperty(circumstances, stops, async (given, lengths) => {
+        const search = modelSearch(given.resources, given.given)
+        const selection = selectionOf(given)
+        const all = await readSome(selection, { search, pageSize: given.pageSize, most: Infinity })
+        const found: (string | undefined)[] = []
+        let from: Position | undefined
+        for (let turn = 0, isEnd = false; !isEnd; turn += 1) {
+          const most = lengths[turn % lengths.length] as number
+          const some = await readSome(selection, { search, pageSize: given.pageSize, from, most })
+          found.push(...some.found)
+          from = some.position
+          isEnd = some.isEnd
+        }
+        expect(found).to.deep.equal(all.found)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('goes on with another page size, or says that it must begin anew', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        circumstances,
+        fc.nat(),
+        fc.integer({ min: 1, max: 10 }),
+        async (given, cut, pageSize) => {
+          const search = modelSearch(given.resources, { ...given.given, largestPage: 1000 })
+          const selection = selectionOf(given)
+          const all = await readSome(selection, { search, pageSize: given.pageSize, most: Infinity })
+          const most = cut % (all.found.length + 1)
+          const first = await readSome(selection, { search, pageSize: given.pageSize, most })
+          const rest = await readSome(selection, {
+            search,
+            pageSize,
+            from: first.position,
+            most: Infinity,
+          }).catch((error: unknown) => error)
+          if (rest instanceof LostPosition) return
+          const { found } = rest as typeof first
+          expect([...first.found, ...found].sort()).to.deep.equal([...all.found].sort())
+        },
+      ),
+    )
+  })
+
+  it('finds an AuditEvent by either of its elements, once', async () => {
+    const who = (id: string) => ({ agent: [{ who: { reference: `Patient/${id}` } }] })
+    const what = (id: string) => ({ entity: [{ what: { reference: `Patient/${id}` } }] })
+    const resources = [
+      who('a'),
+      what('a'),
+      { ...who('a'), ...what('a') },
+      { ...who('b'), ...what('a') },
+      what('c'),
+    ].map((elements, index) => ({ resourceType: 'AuditEvent', id: `e${index}`, ...elements }))
+    const selection = {
+      type: 'AuditEvent',
+      window: { until: UNTIL },
+      base: BASE,
+      cohort: modelCohort(['a', 'b']),
+    }
+    const search = modelSearch(resources, FAITHFUL)
+    const { found } = await readSome(selection, { search, pageSize: 10, most: Infinity })
+    expect([...found].sort()).to.deep.equal(['e0', 'e1', 'e2', 'e3'])
+  })
+
+  describe('a position', () => {
+    const observation = (id: string) => ({
+      resourceType: 'Observation',
+      id,
+      subject: { reference: 'Patient/a' },
+    })
+    const before = ['o1', 'o2', 'o3', 'o4', 'o5'].map(observation)
+    const cases: readonly [string, readonly string[], readonly string[] | 'lost'][] = [
+      ['nothing changed', ['o1', 'o2', 'o3', 'o4', 'o5'], ['o3', 'o4', 'o5']],
+      ['what comes after it changed', ['o1', 'o2', 'o4', 'o6'], ['o4', 'o6']],
+      ['its resource was removed', ['o1', 'o3', 'o4', 'o5'], 'lost'],
+      ['one before it was removed', ['o2', 'o3', 'o4', 'o5'], 'lost'],
+      ['one was put before it', ['o0', 'o1', 'o2', 'o3'], 'lost'],
+      ['its page became shorter', ['o1'], 'lost'],
+      ['nothing is left', [], 'lost'],
+    ]
+    for (const patients of [undefined, 'everyone', modelCohort(['a'])] as const) {
+      for (const [name, now, expected] of cases) {
+        const who = typeof patients === 'object' ? 'a cohort' : (patients ?? 'all')
+        it(`of ${who} when ${name}: ${expected === 'lost' ? 'is lost' : 'holds'}`, async () => {
+          const selection: Selection = {
+            ...{ type: 'Observation', window: { until: UNTIL }, base: BASE },
+            ...(patients === undefined ? {} : { cohort: patients }),
+          }
+          const first = await readSome(selection, {
+            search: modelSearch(before, FAITHFUL),
+            pageSize: 9,
+            most: 2,
+          })
+          expect(first.found).to.deep.equal(['o1', 'o2'])
+          const search = modelSearch(now.map(observation), FAITHFUL)
+          const { position: from } = first
+          const rest = await readSome(selection, { search, pageSize: 9, from, most: Infinity }).catch(
+            (error: unknown) => error,
+          )
+          if (expected === 'lost') expect(rest).to.be.instanceOf(LostPosition)
+          else expect(rest).to.have.property('found').that.deep.equals(expected)
+        })
+      }
+    }
+  })
+
+  describe('a service that never comes to an end', () => {
+    const one = { resourceType: 'Observation', id: 'o1' }
+    const two = { resourceType: 'Observation', id: 'o2' }
+    const endless: readonly [string, (call: number, next: string | undefined) => Page][] = [
+      ['the same page with the same cursor', () => ({ resources: [one], next: 'x' })],
+      ['the same page with new cursors', (call) => ({ resources: [one], next: String(call) })],
+      [
+        'other pages with the same cursor',
+        (call) => ({ resources: [{ ...one, id: `o${call}` }], next: 'x' }),
+      ],
+      [
+        'two pages in a circle',
+        (_, next) => (next === 'b' ? { resources: [two], next: 'a' } : { resources: [one], next: 'b' }),
+      ],
+      ['empty pages with the same cursor', () => ({ resources: [], next: 'x' })],
+      ['empty pages with new cursors', (call) => ({ resources: [], next: String(call) })],
+    ]
+    for (const [name, answer] of endless) {
+      it(`is an error: ${name}`, async () => {
+        let calls = 0
+        const search: SearchAdapter = {
+          async search({ next }) {
+            calls += 1
+            if (calls > 20_000) throw new Error('It is still asked after 20,000 pages.')
+            return answer(calls, next)
+          },
+        }
+        const selection = { type: 'Observation', window: { until: UNTIL }, base: BASE }
+        const error: unknown = await readSome(selection, { search, pageSize: 1, most: Infinity }).catch(
+          (reason: unknown) => reason,
+        )
+        expect(error, String(error)).to.be.instanceOf(ExportError)
+        expect(String(error)).to.include('Observation')
+      })
+    }
+
+    it('does not mean one whose pages are empty now and then', async () => {
+      const search: SearchAdapter = {
+        async search({ next }) {
+          const page = Number(next ?? 0)
+          const resources = page % 50 === 49 ? [{ ...one, id: `o${page}` }] : []
+          return { resources, ...(page < 199 ? { next: String(page + 1) } : {}) }
+        },
+      }
+      const selection = { type: 'Observation', window: { until: UNTIL }, base: BASE }
+      const { found } = await readSome(selection, { search, pageSize: 1, most: Infinity })
+      expect(found).to.deep.equal(['o49', 'o99', 'o149', 'o199'])
+    })
+  })
+
+  it('asks no more once its signal is aborted', async () => {
+    const controller = new AbortController()
+    let calls = 0
+    const search: SearchAdapter = {
+      async search() {
+        calls += 1
+        controller.abort(new Error('stop'))
+        return { resources: [{ resourceType: 'Observation', id: 'o1' }], next: 'x' }
+      },
+    }
+    const selection = { type: 'Observation', window: { until: UNTIL }, base: BASE }
+    const { signal } = controller
+    const all = async () => {
+      for await (const _ of readResources(selection, { search, pageSize: 1, signal })) {
+        // Read on.
+      }
+    }
+    const error: unknown = await all().catch((reason: unknown) => reason)
+    expect(error).to.have.property('message', 'stop')
+    expect(calls).to.equal(1)
+  })
+})
