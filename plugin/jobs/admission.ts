@@ -17,7 +17,7 @@ type Candidate = Pick<ExportJob, '_id' | 'transactionTime' | 'owner'>
 const RETRY_AFTER = 10
 /** When a job first looks again while others may still withdraw, in ms; each wait is twice the one before. */
 const LOOK_AGAIN = 25
-const MOST_LOOKS = 8
+const MOST_LOOKS = 9
 
 /**
  * Refuses a job for which there is no room. Called before the job is stored, so that nothing has to be taken back

@@ -60,7 +60,7 @@ export interface ExportJobs {
   /** Jobs that a worker still has to do something for, if only to remove them. */
   unsettled(): Promise<readonly ExportJob[]>
   /**
-   * How many jobs are `accepted` or `running`.
+   * How many jobs have not ended.
    *
    * @param only those of this owner, and those that come before this job by transaction time and id
    */
@@ -218,7 +218,8 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
     unsettled: () => jobs.find({ status: { $in: UNSETTLED } }).lean<ExportJob[]>(),
     countUnfinished: ({ owner, before } = {}) =>
       jobs.countDocuments({
-        status: { $in: ['accepted', 'running'] },
+        // Not by `status`: a job that starts while an index on it is walked would be counted in both states.
+        endedAt: null,
         ...(owner === undefined ? {} : { owner }),
         ...(before === undefined ? {} : { $or: earlierThan(before) }),
       }),

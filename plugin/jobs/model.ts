@@ -31,6 +31,7 @@ export interface ExportJob extends Narrowing {
   /** Which of the frozen cohorts is the job's; absent at levels without one, and before the job runs. */
   readonly cohort?: string
   readonly startedAt?: Date
+  /** Absent while the job is `accepted` or `running`, and only then. */
   readonly endedAt?: Date
   readonly failure?: JobFailure
 }
@@ -133,7 +134,7 @@ export function createModels(connection: Connection): Models {
     },
     STRICT,
   )
-    .index({ status: 1, owner: 1 })
+    .index({ endedAt: 1, owner: 1 })
     .index({ status: 1, endedAt: 1 })
   const file = new Schema({ name: String, resources: Number, bytes: Number }, { _id: false, ...STRICT })
   const tasks = new Schema(

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { ExportError } from '../../plugin/errors.js'
 import { requirePlace, requireRoom } from '../../plugin/jobs/admission.js'
 import type { ExportJobs } from '../../plugin/jobs/export-jobs.js'
-import { newJob, useJobRecord } from './job-record.js'
+import { FAILURE, newJob, useJobRecord } from './job-record.js'
 
 const LIMITS = { maxRunningExports: 10, maxRunningExportsPerClient: 3 }
 const ids = (count: number) => Array.from({ length: count }, (_, index) => `job${100 + index}`)
@@ -83,27 +83,57 @@ describe('the limits of running exports', () => {
   })
 
   it('count only jobs that have not ended', async () => {
-    for (const id of ids(10)) await record.jobs.accept(job(id, id))
-    const next = job('next')
+    for (const id of ids(9)) await record.jobs.accept(job(id, id))
     const refused = () =>
-      requireRoom(next, record.jobs, LIMITS).then(
+      requireRoom(job('next'), record.jobs, LIMITS).then(
         () => false,
         () => true,
       )
-    expect(await refused()).to.equal(true)
-    for (const status of ['cancelled', 'completed', 'failed', 'expired']) {
-      const jobs = database.db.collection<{ _id: string; status: string }>('bulkexport.jobs')
-      await jobs.updateOne({ _id: 'job100' }, { $set: { status } })
-      expect(await refused(), status).to.equal(false)
-      await jobs.updateOne({ _id: 'job100' }, { $set: { status: 'running' } })
-      expect(await refused(), 'running').to.equal(true)
+    const endings = {
+      cancelled: (id: string) => record.jobs.cancel(id),
+      failed: (id: string) => record.jobs.fail(id, FAILURE),
+      completed: (id: string) => record.jobs.settle({ _id: id, types: [] }),
+      expired: async (id: string) => {
+        await record.jobs.settle({ _id: id, types: [] })
+        await record.jobs.expire(0)
+      },
+    }
+    for (const [ending, end] of Object.entries(endings)) {
+      await record.planned(ending, [])
+      expect(await refused(), `before it is ${ending}`).to.equal(true)
+      await end(ending)
+      expect((await record.jobs.job(ending))?.status).to.equal(ending)
+      expect(await refused(), ending).to.equal(false)
+    }
+  })
+
+  it('count a job once that starts at the same time', async () => {
+    const parameter = { internalQueryExecYieldIterations: 1 }
+    const admin = database.db.admin()
+    // Makes every read give way after each document, as a long one does on a busy server.
+    const { was } = await admin.command({ setParameter: 1, ...parameter })
+    try {
+      const counter = await record.connect(60_000)
+      const all = ids(300)
+      await Promise.all(all.map((id) => record.jobs.accept(newJob(id, []))))
+      const starting = all.map((id) => record.jobs.plan({ _id: id, types: [] }))
+      const counts: number[] = []
+      let started = false
+      const finished = Promise.all(starting).then(() => {
+        started = true
+      })
+      while (!started) counts.push(await counter.countUnfinished())
+      await finished
+      expect([...new Set(counts)]).to.deep.equal([300])
+    } finally {
+      await admin.command({ setParameter: 1, internalQueryExecYieldIterations: was })
     }
   })
 
   it('are counted with an index alone', async () => {
     await record.jobs.accept(job('a', 'me'))
-    const filter = { status: { $in: ['accepted', 'running'] }, owner: 'me' }
+    const filter = { endedAt: null, owner: 'me' }
     const plan = await database.db.collection('bulkexport.jobs').find(filter).explain('queryPlanner')
-    expect(JSON.stringify(plan['queryPlanner'].winningPlan)).to.match(/IXSCAN.*"status":1,"owner":1/)
+    expect(JSON.stringify(plan['queryPlanner'].winningPlan)).to.match(/IXSCAN.*"endedAt":1,"owner":1/)
   })
 })
