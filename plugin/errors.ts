@@ -96,6 +96,13 @@ export function toExportError(error: unknown): ExportError {
       },
     )
   }
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    return new ExportError(503, 'A search of this server took too long. Try again later.', {
+      code: 'transient',
+      retryAfter: 10,
+      cause: error,
+    })
+  }
   return new ExportError(500, 'The server failed to answer this request. Its log says why.', {
     code: 'exception',
     cause: error,

@@ -10,6 +10,7 @@ import { type HostAuth, hostAuthentication } from './http/host-authentication.js
 import { kickOff } from './http/kick-off.js'
 import { pollLimit } from './http/poll-limit.js'
 import { createRouter, type RouteHandlers } from './http/routes.js'
+import { smartConfiguration } from './http/smart-configuration.js'
 import { type Engine, startEngine } from './jobs/engine.js'
 import { type BulkExportOptions, type ResolvedOptions, resolveOptions } from './options.js'
 import type { HostConfig } from './search/core.js'
@@ -19,10 +20,17 @@ import { fileStorage } from './storage/file.js'
 export { ExportError } from './errors.js'
 export type { GrantedTypes } from './fhir/smart-scopes.js'
 export type { Access, Authorize } from './http/access.js'
-export type { HttpRequest } from './http/message.js'
+export type { HttpRequest, KickOffTarget } from './http/message.js'
 export type { Manifest, ManifestFile } from './jobs/manifest.js'
 export type { BulkExportOptions } from './options.js'
 export type { HostConfig, HostProfile, ProfileService } from './search/core.js'
+export type {
+  DeletedResource,
+  DeletedSince,
+  GroupMembers,
+  HookContext,
+  Listing,
+} from './search/host-hooks.js'
 export type { ByteRange, ExportStorage, WriteOptions } from './storage/export-storage.js'
 
 /** The `$export` operation of one host. */
@@ -55,7 +63,7 @@ const EXPORT_VERSIONS = ['4_0_0', '4_0_1']
  */
 export function createBulkExport(options: BulkExportOptions): BulkExport {
   const resolved = resolveOptions(options)
-  const { config, levels } = resolved
+  const { config, levels, groupMembers, deletedSince } = resolved
   const logger = resolved.logger ?? defaultLogger()
   const search = hostSearch(config)
   const authorize = resolved.authorize ?? authorizationOf(config, logger)
@@ -69,7 +77,7 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
       const { maxFileResources, maxFileBytes } = resolved
       const started = await startEngine({
         ...resolved,
-        ...{ connection, search, storage, logger },
+        ...{ connection, search, storage, logger, groupMembers, deletedSince },
         limits: { resources: maxFileResources, bytes: maxFileBytes },
       })
       opened = { engine: started, close: () => connection.close() }
@@ -88,7 +96,10 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
   const polls = pollLimit(resolved.minPollInterval)
   const handlers: RouteHandlers = {
     kickOff: async (target, request) =>
-      kickOff(target, request, await authorize(request), { ...resolved, engine: engine(), search, logger }),
+      kickOff(target, request, await authorize({ ...request, kickOff: target }), {
+        ...{ ...resolved, groupMembers, listsDeleted: deletedSince !== undefined },
+        ...{ engine: engine(), search, logger },
+      }),
     status: async (job, request) =>
       exportStatus(job, request, await authorize(request), { engine: engine(), polls }),
     remove: async (job, request) => deleteExport(job, await authorize(request), engine()),
@@ -96,15 +107,29 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
       downloadFile(job, file, request, await authorize(request), { engine: engine(), storage }),
   }
   const { baseUrl, maxBodyBytes: bodyLimit } = resolved
+  const discovery = smartConfiguration({
+    security: config['security'],
+    isProtected: isProtected(resolved),
+    given: resolved.smartConfiguration,
+  })
+  if (discovery === undefined && resolved.smartConfiguration) {
+    logger.warn('smart-configuration.none', {
+      reason: 'There is no authorisation, or no token endpoint to name.',
+    })
+  }
   const own = config.statementGenerator as StatementGenerator | undefined
   return {
     router: createRouter({
       ...{ versions: EXPORT_VERSIONS, bodyLimit, handlers, logger },
       ...(baseUrl === undefined ? {} : { baseUrl }),
+      ...(discovery === undefined ? {} : { smartConfiguration: discovery }),
     }),
     config: {
       ...config,
-      statementGenerator: exportStatementGenerator({ levels, versions: EXPORT_VERSIONS }, own),
+      statementGenerator: exportStatementGenerator(
+        { levels, versions: EXPORT_VERSIONS, types: search.types },
+        own,
+      ),
     },
     start() {
       starting ??= open().catch((error: unknown) => {
@@ -130,6 +155,11 @@ function authorizationOf({ auth }: HostConfig, logger: Logger): Authorize {
   if (strategy !== undefined) return hostAuthentication(auth as HostAuth, logger)
   logger.warn('authorization.none', { reason: 'The host has no config.auth: whoever reaches it may export.' })
   return async () => ({ types: 'all' })
+}
+
+/** Whether this server asks for a token, or for whatever else the host decides by. */
+function isProtected({ authorize, config: { auth } }: ResolvedOptions): boolean {
+  return authorize !== undefined || ((auth ?? {}) as Partial<HostAuth>).strategy !== undefined
 }
 
 async function connect({ uri, database }: ResolvedOptions['mongodb']) {

@@ -3,11 +3,26 @@ import type { Logger } from 'winston'
 import { z } from 'zod'
 import type { Authorize } from './http/access.js'
 import type { HostConfig } from './search/core.js'
+import type { DeletedSince, GroupMembers } from './search/host-hooks.js'
 import type { ExportStorage } from './storage/export-storage.js'
 
 const DAY = 24 * 60 * 60 * 1000
 /** What a date can hold is not without end. */
 const LONGEST_RETENTION = 36_500 * DAY
+
+const endpoint = z.string().refine(isEndpoint, 'must be an http or https URL without a fragment').optional()
+const names = z.array(z.string().min(1)).optional()
+/** SMART App Launch 2.2.0, Conformance, "Metadata": what is named there has to have its form. */
+const smartConfigurationSchema = z
+  .object({
+    ...{ token_endpoint: endpoint, authorization_endpoint: endpoint, registration_endpoint: endpoint },
+    ...{ management_endpoint: endpoint, introspection_endpoint: endpoint, revocation_endpoint: endpoint },
+    ...{ issuer: endpoint, jwks_uri: endpoint },
+    ...{ grant_types_supported: names, response_types_supported: names, scopes_supported: names },
+    ...{ token_endpoint_auth_methods_supported: names, code_challenge_methods_supported: names },
+    ...{ token_endpoint_auth_signing_alg_values_supported: names, capabilities: names },
+  })
+  .catchall(z.json().optional())
 
 /**
  * The options of `createBulkExport`, with every default. Times are in ms, sizes in bytes.
@@ -47,6 +62,8 @@ export const optionsSchema = z.strictObject({
     .int()
     .min(1)
     .default(64 * 1024 * 1024),
+  /** Keep files compressed with gzip. Clients that do not take gzip get them decompressed on the way. */
+  compressFiles: z.boolean().default(false),
   /** Resources asked of a search service at once; each task holds one such page in memory. */
   pageSize: z.int().min(1).default(250),
   /** Largest body of a kick-off. */
@@ -64,6 +81,10 @@ export const optionsSchema = z.strictObject({
   maxRunningExports: z.int().min(1).default(100),
   /** The same for each client; without authorisation clients cannot be told apart, and only the total counts. */
   maxRunningExportsPerClient: z.int().min(1).default(10),
+  /** Demand a token that covers `Group` for the export of a Group, whatever types it asks for. */
+  requireGroupRead: z.boolean().default(false),
+  /** Answer a kick-off 429 while the same client has an export under way that asks for the same. */
+  refuseDuplicates: z.boolean().default(false),
   /** Time between two status requests for an export; ten may come faster, then they are answered 429. 0: never. */
   minPollInterval: z.int().min(0).default(100),
   /**
@@ -71,6 +92,19 @@ export const optionsSchema = z.strictObject({
    * 403 for whoever may not.
    */
   authorize: z.custom<Authorize>((value) => typeof value === 'function', 'must be a function').optional(),
+  /** Finds the members of Groups that do not list them; without it their export is refused with 422. */
+  groupMembers: z
+    .custom<GroupMembers>((value) => typeof value === 'function', 'must be a function')
+    .optional(),
+  /** Finds deleted resources; without it no export lists any. */
+  deletedSince: z
+    .custom<DeletedSince>((value) => typeof value === 'function', 'must be a function')
+    .optional(),
+  /**
+   * Fields of `.well-known/smart-configuration` to add or to put in the place of those that come from
+   * `config.security`; `false`: the plugin does not serve that document.
+   */
+  smartConfiguration: z.union([z.literal(false), smartConfigurationSchema]).optional(),
   /** Default: a winston logger that writes JSON to standard error, from level `info`. */
   logger: z.custom<Logger>(isLogger, 'must be a winston logger').optional(),
 })
@@ -98,6 +132,11 @@ function isFileUrl(value: string): boolean {
   } catch {
     return false
   }
+}
+
+/** A parser of URLs would let pass what is around them, and line breaks within. */
+function isEndpoint(value: string): boolean {
+  return /^https?:\/\/[^\s#]+$/i.test(value) && URL.canParse(value)
 }
 
 function isStorage(value: unknown): boolean {

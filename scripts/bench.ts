@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { createLogger } from '../config/logger.js'
 import type { Settings } from '../config/settings.js'
 import { fillDatabase } from './bench/fill-database.js'
+import { refusalTimes } from './bench/refusal-times.js'
 import { startWorker } from './bench/worker-process.js'
 import { bulkClient } from './client/bulk-client.js'
 import { kickOffTimes, median } from './demo/kick-off-times.js'
@@ -22,6 +23,7 @@ const flags = new Command('bench')
   .opts<{ resources: readonly number[]; json: boolean }>()
 
 const MEASURED_KICK_OFFS = 21
+const MEASURED_REFUSALS = 250
 
 interface Figures {
   readonly resources: number
@@ -31,6 +33,8 @@ interface Figures {
   /** Largest resident set size of the worker process. */
   readonly workerRssBytes: number
   readonly kickOffMedianMs: number
+  /** The slowest answer to a malformed kick-off. */
+  readonly slowestRefusalMs: number
 }
 
 await runProgram(async (settings) => {
@@ -59,7 +63,9 @@ async function measure(resources: number, uri: string, settings: Settings): Prom
   await fillDatabase(uri, settings.mongodbDatabase, resources)
   const host = await openExampleHost({ uri, settings: { ...settings, exportWorkers: 0 }, logger })
   try {
-    const client = bulkClient(await host.listen(0, '127.0.0.1'))
+    const base = await host.listen(0, '127.0.0.1')
+    const client = bulkClient(base)
+    const slowestRefusalMs = (await refusalTimes(base, MEASURED_REFUSALS)).at(-1) ?? Number.NaN
     const kickOffMedianMs = median(await kickOffTimes(client, MEASURED_KICK_OFFS))
     const worker = await startWorker({
       ...{ MONGODB_URI: uri, MONGODB_DB: settings.mongodbDatabase },
@@ -73,7 +79,8 @@ async function measure(resources: number, uri: string, settings: Settings): Prom
     const exported = output.reduce((sum, { count }) => sum + count, 0)
     if (exported !== resources) throw new Error(`${exported} of ${resources} resources were exported.`)
     await client.remove(statusUrl)
-    return { resources, seconds, resourcesPerSecond: resources / seconds, workerRssBytes, kickOffMedianMs }
+    const resourcesPerSecond = resources / seconds
+    return { resources, seconds, resourcesPerSecond, workerRssBytes, kickOffMedianMs, slowestRefusalMs }
   } finally {
     await host.db.dropDatabase()
     await host.close()
@@ -86,17 +93,19 @@ function report(figures: readonly Figures[], mongodb: string) {
 
 function table(figures: readonly Figures[]): string {
   const rows = new Table({
-    head: ['resources', 'seconds', 'resources/s', 'worker RSS', 'kick-off, median'],
-    colAligns: ['right', 'right', 'right', 'right', 'right'],
+    head: ['resources', 'seconds', 'resources/s', 'worker RSS', 'kick-off, median', 'refusal, slowest'],
+    colAligns: Array(6).fill('right'),
     style: { head: [], border: [], compact: true },
   })
-  for (const { resources, seconds, resourcesPerSecond, workerRssBytes, kickOffMedianMs } of figures) {
+  for (const figure of figures) {
+    const { resources, seconds, resourcesPerSecond, workerRssBytes } = figure
     rows.push([
       resources.toLocaleString('en-GB'),
       seconds.toFixed(1),
       Math.round(resourcesPerSecond).toLocaleString('en-GB'),
       `${Math.round(workerRssBytes / 2 ** 20)} MiB`,
-      `${kickOffMedianMs.toFixed(1)} ms`,
+      `${figure.kickOffMedianMs.toFixed(1)} ms`,
+      `${figure.slowestRefusalMs.toFixed(1)} ms of ${MEASURED_REFUSALS}`,
     ])
   }
   return `${machine()}, Node ${process.version}\n${rows}`

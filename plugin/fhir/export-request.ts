@@ -1,4 +1,5 @@
 import type { Issue } from '../errors.js'
+import { type AssociatedProvenance, parseAssociatedData } from './associated-data.js'
 import { type Elements, type ElementsOf, parseElements } from './elements.js'
 import { Findings, quote } from './findings.js'
 import { parseInstant } from './instant.js'
@@ -24,6 +25,8 @@ export interface ExportRequest {
   readonly elements?: Elements
   /** Ids of the only patients to export; not yet known to exist. */
   readonly patients?: readonly string[]
+  /** Which Provenance comes with the other resources, and no other then; `Provenance` is among the types. */
+  readonly associated?: AssociatedProvenance
   /** What was left out because the client asked for lenient handling, or because it makes no difference. */
   readonly ignored: readonly Issue[]
 }
@@ -55,8 +58,9 @@ const SUPPORTED = new Set([
     '_typefilter',
     '_elements',
     'patient',
+    'includeAssociatedData',
+    'allowPartialManifests',
   ],
-  'allowPartialManifests',
   // About the form of an answer, which has only one here: harmless.
   ...['_format', '_pretty'],
 ])
@@ -96,8 +100,12 @@ export function parseExportRequest(parameters: readonly Parameter[], context: Ki
   if (since !== undefined && before !== undefined && before <= since) {
     findings.fault('_until must be later than _since.', '_until')
   }
-  const types = readTypes(values('_type'), context, findings)
-  if (types.length === 0 && !findings.hasFaults) {
+  const associated = parseAssociatedData(values('includeAssociatedData'), {
+    ...{ hasProvenance: context.hostTypes.includes('Provenance'), findings },
+  })
+  const named = readTypes(values('_type'), context, findings)
+  const types = associated === undefined ? named : [...new Set([...named, 'Provenance'])]
+  if (named.length === 0 && !findings.hasFaults) {
     findings.fault(`None of the types asked for can be exported at ${level} level by this server.`, '_type')
   }
   const filters = parseTypeFilters(values('_typeFilter', '_typefilter'), { types, check, findings })
@@ -111,6 +119,7 @@ export function parseExportRequest(parameters: readonly Parameter[], context: Ki
     ...(filters.length === 0 ? {} : { filters }),
     ...(elements === undefined ? {} : { elements }),
     ...(patients === undefined ? {} : { patients }),
+    ...(associated === undefined ? {} : { associated }),
     ignored: findings.ignored,
   }
 }

@@ -11,7 +11,7 @@ export class Findings {
   readonly #faults: Issue[] = []
   readonly #ignored: Issue[] = []
 
-  constructor(private readonly lenient: boolean) {}
+  constructor(readonly lenient: boolean) {}
 
   get hasFaults(): boolean {
     return this.#faults.length > 0

@@ -3,6 +3,8 @@ export interface Preferences {
   readonly respondAsync: boolean
   /** `handling=lenient`: go on without what this server does not support (Bulk Data 3.0.0, kick-off). */
   readonly lenient: boolean
+  /** Status answers speak of themselves, and name the status of the export apart (Bulk Data 3.0.0, kick-off). */
+  readonly separateStatus: boolean
 }
 
 export function parsePrefer(header: string | undefined): Preferences {
@@ -13,5 +15,6 @@ export function parsePrefer(header: string | undefined): Preferences {
   return {
     respondAsync: tokens.includes('respond-async'),
     lenient: tokens.find((token) => token.startsWith('handling=')) === 'handling=lenient',
+    separateStatus: tokens.includes('separate-export-status'),
   }
 }

@@ -17,6 +17,11 @@ const RESULT_PARAMETERS = new Set([
   ...['_containedType', '_format', '_pretty', '_score', '_maxresults', '_query', '_list', '_has', '_filter'],
 ])
 
+/** Whether a search parameter, with or without a modifier, is one that `_typeFilter` must not have. */
+export function isResultParameter(name: string): boolean {
+  return RESULT_PARAMETERS.has(name.split(':')[0] as string)
+}
+
 /**
  * Reads the values of `_typeFilter` (Bulk Data 3.0.0, "_typeFilter Query Parameter"): one query each, or several
  * separated by commas as guide version 1 has it. A comma separates only before `Type?`, since others are FHIR's OR.
@@ -40,7 +45,7 @@ export function parseTypeFilters(
     if (!types.includes(type)) return problem(`is about ${type}, which is not among the types to export`)
     const params = readQuery(query)
     const names = [...params.keys()]
-    const result = names.find((name) => RESULT_PARAMETERS.has(name.split(':')[0] as string))
+    const result = names.find(isResultParameter)
     if (result !== undefined) return problem(`has ${result}, which is not for filters`)
     const wrong = check(type, params)
     return wrong === undefined

@@ -1,8 +1,8 @@
-import { pipeline, type Readable, Transform } from 'node:stream'
-import { createGzip } from 'node:zlib'
+import { pipeline, Readable, Transform } from 'node:stream'
+import { createGunzip, createGzip } from 'node:zlib'
 import { ExportError } from '../errors.js'
 import type { Engine } from '../jobs/engine.js'
-import { fileKey } from '../jobs/task-runner.js'
+import { fileKey } from '../jobs/part-writer.js'
 import type { ByteRange, ExportStorage } from '../storage/export-storage.js'
 import { prefersGzip } from './accept-encoding.js'
 import type { Access } from './access.js'
@@ -13,9 +13,11 @@ import { errorResponse, type HttpRequest, type HttpResponse } from './message.js
 /** At the fastest level NDJSON becomes hardly larger than at the others; few large pieces are sent faster. */
 const GZIP = { level: 1, chunkSize: 65_536 }
 
-interface OutputFile {
+interface StoredFile {
   readonly key: string
   readonly bytes: number
+  /** Size on the storage when it is compressed there. */
+  readonly gzipBytes?: number
 }
 
 /**
@@ -57,7 +59,7 @@ export async function downloadFile(
   return isGet ? { status, headers, body: await bodyOf(file, coding, slice, storage) } : { status, headers }
 }
 
-async function findFile(id: string, name: string, access: Access, engine: Engine): Promise<OutputFile> {
+async function findFile(id: string, name: string, access: Access, engine: Engine): Promise<StoredFile> {
   const job = await findJob(id, access, engine)
   const tasks = job.status === 'completed' ? await engine.jobs.tasks(id) : []
   const task = tasks.find(({ files }) => files.some((candidate) => candidate.name === name))
@@ -65,8 +67,10 @@ async function findFile(id: string, name: string, access: Access, engine: Engine
   if (task === undefined || file === undefined) {
     throw new ExportError(404, 'There is no such file.', { code: 'not-found' })
   }
-  requireTypes([task.type], access)
-  return { key: fileKey(id, name), bytes: file.bytes }
+  // Other files than output name resources of any type.
+  requireTypes(file.kind === 'output' && task.type !== undefined ? [task.type] : job.types, access)
+  const { bytes, gzipBytes } = file
+  return { key: fileKey(id, file), bytes, ...(gzipBytes === undefined ? {} : { gzipBytes }) }
 }
 
 /**
@@ -79,7 +83,7 @@ function matchOf(known: string, own: string, tags: readonly string[]): string | 
   return listed.includes(own) ? own : tags.find((tag) => listed.includes(tag))
 }
 
-function unsatisfiable({ bytes }: OutputFile, headers: Readonly<Record<string, string>>): HttpResponse {
+function unsatisfiable({ bytes }: StoredFile, headers: Readonly<Record<string, string>>): HttpResponse {
   const error = new ExportError(416, `The range lies outside of the file, which has ${bytes} bytes.`, {
     code: 'value',
     expression: 'Range',
@@ -94,11 +98,14 @@ function unsatisfiable({ bytes }: OutputFile, headers: Readonly<Record<string, s
 
 /** The headers that say which bytes follow. */
 function extent(
-  { bytes }: OutputFile,
+  { bytes, gzipBytes }: StoredFile,
   coding: 'plain' | 'gzip',
   slice: Slice | undefined,
 ): Readonly<Record<string, string>> {
-  if (coding === 'gzip') return { 'Content-Encoding': 'gzip' }
+  if (coding === 'gzip') {
+    const length = gzipBytes === undefined ? {} : { 'Content-Length': String(gzipBytes) }
+    return { 'Content-Encoding': 'gzip', ...length }
+  }
   if (slice === undefined) return { 'Accept-Ranges': 'bytes', 'Content-Length': String(bytes) }
   const { start, end } = slice
   return {
@@ -110,14 +117,31 @@ function extent(
 
 /** Closing the body, at whatever point, closes what the storage opened for it. */
 async function bodyOf(
-  { key, bytes }: OutputFile,
+  { key, bytes, gzipBytes }: StoredFile,
   coding: 'plain' | 'gzip',
   slice: Slice | undefined,
   storage: ExportStorage,
 ): Promise<Readable> {
-  const length = slice === undefined ? bytes : slice.end - slice.start + 1
-  const plain = pipeline(await read(key, slice, storage), exactly(length), ignore)
-  return coding === 'gzip' ? pipeline(plain, createGzip(GZIP), ignore) : plain
+  if (gzipBytes === undefined) {
+    const length = slice === undefined ? bytes : slice.end - slice.start + 1
+    const plain = pipeline(await read(key, slice, storage), exactly(length), ignore)
+    return coding === 'gzip' ? pipeline(plain, createGzip(GZIP), ignore) : plain
+  }
+  const stored = pipeline(await read(key, undefined, storage), exactly(gzipBytes), ignore)
+  if (coding === 'gzip') return stored
+  const plain = pipeline(stored, createGunzip(), exactly(bytes), ignore)
+  return slice === undefined ? plain : Readable.from(sliced(plain, slice))
+}
+
+/** Compressed bytes have to be gone through from their beginning. */
+async function* sliced(plain: AsyncIterable<Uint8Array>, { start, end }: Slice): AsyncGenerator<Uint8Array> {
+  let passed = 0
+  for await (const chunk of plain) {
+    const part = chunk.subarray(Math.max(0, start - passed), Math.max(0, end + 1 - passed))
+    if (part.length > 0) yield part
+    passed += chunk.length
+    if (passed > end) return
+  }
 }
 
 /** An error reaches whoever reads the last stream of a pipeline anyway. */

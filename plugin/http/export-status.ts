@@ -1,11 +1,13 @@
+import { STATUS_CODES } from 'node:http'
 import { ExportError } from '../errors.js'
 import type { ResourceType } from '../fhir/resource.js'
 import { isGranted } from '../fhir/smart-scopes.js'
 import type { Engine } from '../jobs/engine.js'
 import { manifestOf, progressOf } from '../jobs/manifest.js'
 import type { ExportJob } from '../jobs/model.js'
+import { taskSubjects } from '../jobs/task-plan.js'
 import type { Access } from './access.js'
-import { type HttpRequest, type HttpResponse, jsonResponse } from './message.js'
+import { errorResponse, type HttpRequest, type HttpResponse, jsonResponse } from './message.js'
 import type { PollLimit } from './poll-limit.js'
 import { fileUrl } from './urls.js'
 
@@ -16,10 +18,11 @@ export interface StatusDependencies {
 
 /**
  * Answers a status request (Bulk Data 3.0.0, "Bulk Data Status Request"): 202 with progress, 200 with the
- * manifest, or the error that ended the job.
+ * manifest, or the error that ended the job. Where the kick-off asked for `separate-export-status`, all three are
+ * 200, and `X-Export-Status` says what they would have been.
  *
  * @throws ExportError 404 for a job that is not there, was deleted or has expired, 429 for a poll that comes too
- * early, the status of the failure for a failed one
+ * early
  */
 export async function exportStatus(
   id: string,
@@ -32,26 +35,33 @@ export async function exportStatus(
   requirePatience(job, polls)
   if (job.status === 'failed') {
     const { status, issues } = job.failure ?? { status: 500, issues: [] }
-    throw new ExportError(status, issues)
+    return answerFor(job, errorResponse(new ExportError(status, issues)))
   }
   const tasks = await engine.jobs.tasks(id)
   // Deleted in the moment between: its files are gone, and an empty manifest would be a lie.
-  if (job.status === 'completed' && tasks.length !== job.types.length) throw notFound()
+  if (job.status === 'completed' && tasks.length !== taskSubjects(job).length) throw notFound()
   if (job.status === 'completed') {
     const manifest = manifestOf(job, tasks, access.clientId !== undefined, (name) =>
       fileUrl(request.base, id, name),
     )
     const headers = expiry(job, engine.retention)
-    return jsonResponse(200, manifest, { contentType: 'application/json', headers })
+    return answerFor(job, jsonResponse(200, manifest, { contentType: 'application/json', headers }))
   }
-  return {
+  return answerFor(job, {
     status: 202,
     headers: {
       'X-Progress': progressOf(tasks),
       'Retry-After': String(secondsToWait(job)),
       'Cache-Control': 'no-store',
     },
-  }
+  })
+}
+
+/** What a job comes to, in the form that its client has asked for. */
+function answerFor({ separateStatus }: ExportJob, answer: HttpResponse): HttpResponse {
+  if (separateStatus !== true) return answer
+  const status = `${answer.status} ${STATUS_CODES[answer.status] ?? 'Failed'}`
+  return { ...answer, status: 200, headers: { ...answer.headers, 'X-Export-Status': status } }
 }
 
 /** Answers DELETE on the status URL: 202; work stops, files and documents go. */

@@ -2,18 +2,23 @@ import { randomBytes } from 'node:crypto'
 import type { Logger } from 'winston'
 import { ExportError } from '../errors.js'
 import { rootOf, versionOf } from '../fhir/base-url.js'
-import { type ExportLevel, type ExportRequest, parseExportRequest } from '../fhir/export-request.js'
+import { type ExportLevel, parseExportRequest } from '../fhir/export-request.js'
+import { Findings } from '../fhir/findings.js'
 import { bodyParameters, queryParameters } from '../fhir/parameter.js'
 import { parsePrefer } from '../fhir/preference.js'
-import { RESOURCE_ID, type ResourceType } from '../fhir/resource.js'
+import { RESOURCE_ID } from '../fhir/resource.js'
 import { isGranted } from '../fhir/smart-scopes.js'
 import type { Engine } from '../jobs/engine.js'
 import { readGroup } from '../jobs/group-cohort.js'
 import { knownPatients } from '../jobs/known-patients.js'
+import { provenanceChoice } from '../jobs/provenance-choice.js'
+import type { GroupMembers } from '../search/host-hooks.js'
 import type { HostSearch } from '../search/host-search.js'
 import type { Caller } from '../search/search-adapter.js'
 import type { Access } from './access.js'
-import type { HttpRequest, HttpResponse } from './message.js'
+import { requireTypes } from './export-status.js'
+import { grantedTypes } from './granted-types.js'
+import type { HttpRequest, HttpResponse, KickOffTarget } from './message.js'
 import { statusUrl } from './urls.js'
 
 export interface KickOffDependencies {
@@ -24,11 +29,11 @@ export interface KickOffDependencies {
   readonly levels: readonly ExportLevel[]
   /** Whether `Accept: application/fhir+json` and `Prefer: respond-async` are demanded or assumed. */
   readonly strictHeaders: boolean
-}
-
-export interface KickOffTarget {
-  readonly level: ExportLevel
-  readonly groupId?: string
+  /** Whether the export of a Group takes a token that covers `Group`, whatever types it asks for. */
+  readonly requireGroupRead: boolean
+  readonly groupMembers: GroupMembers | undefined
+  /** Whether the host can say what was deleted. */
+  readonly listsDeleted: boolean
 }
 
 /**
@@ -44,64 +49,83 @@ export async function kickOff(
   { level, groupId }: KickOffTarget,
   request: HttpRequest,
   access: Access,
-  { engine, search, logger, levels, strictHeaders }: KickOffDependencies,
+  dependencies: KickOffDependencies,
 ): Promise<HttpResponse> {
+  const { engine, search, logger, levels, strictHeaders, groupMembers } = dependencies
   if (!levels.includes(level)) {
     throw new ExportError(404, `Export at ${level} level is switched off on this server.`, {
       code: 'not-found',
     })
   }
   const transactionTime = new Date()
-  const preferences = parsePrefer(request.headers['prefer'])
-  checkHeaders(request.headers, preferences.respondAsync, strictHeaders)
+  const { lenient, respondAsync, separateStatus } = parsePrefer(request.headers['prefer'])
+  checkHeaders(request.headers, respondAsync, strictHeaders)
   const parameters = [
     ...queryParameters(request.query),
     ...(request.body === undefined ? [] : bodyParameters(request.body)),
   ]
   const version = versionOf(request.base)
   const hostTypes = search.types(version)
-  const exportRequest = parseExportRequest(parameters, {
+  const {
+    ignored,
+    types: asked,
+    associated,
+    ...narrowed
+  } = parseExportRequest(parameters, {
     ...{ level, hostTypes, base: request.base, isPost: request.method === 'POST' },
-    ...{ lenient: preferences.lenient, now: transactionTime },
+    ...{ lenient, now: transactionTime },
     checkSearch: (type, params) => search.problemOf(request.base, type, params),
     elementsOf: (type) => search.elementsOf(type, version),
   })
-  const types = grantedOf(
-    exportRequest,
-    parameters.some(({ name }) => name === '_type') && !preferences.lenient,
-    access,
-  )
+  const findings = new Findings(lenient)
+  const named = parameters.some(({ name }) => name === '_type') ? asked : []
+  const types = grantedTypes(asked, associated ? [...named, 'Provenance'] : named, access, findings)
+  if (groupId !== undefined && dependencies.requireGroupRead) requireTypes(['Group'], access)
   const caller = callerOf(request, access)
   if (groupId !== undefined && (!RESOURCE_ID.test(groupId) || !hostTypes.includes('Group'))) {
     throw new ExportError(404, 'There is no such Group on this server.', { code: 'not-found' })
   }
-  const adapter = search.adapter(request.base, caller)
-  if (groupId !== undefined) await readGroup(adapter, groupId)
+  const reading = {
+    ...{ search: search.adapter(request.base, caller), base: request.base },
+    ...{ groupMembers, user: caller.user, signal: AbortSignal.timeout(LONGEST_LOOK) },
+  }
+  if (groupId !== undefined) await readGroup(groupId, reading)
   const patients =
-    exportRequest.patients &&
-    (await knownPatients(exportRequest.patients, {
-      ...{ search: adapter, groupId, base: request.base },
-      ...{ now: transactionTime, lenient: preferences.lenient },
-    }))
-  const { types: _all, ignored: findings, patients: _asked, ...narrowed } = exportRequest
+    narrowed.patients && (await knownPatients(narrowed.patients, { groupId, now: transactionTime, reading }))
+  if (patients?.problem !== undefined) {
+    if (!lenient) throw unknownPatients(patients.problem)
+    findings.unsupported(patients.problem, 'patient')
+  }
+  const notes = [...ignored, ...findings.ignored]
+  const provenance = provenanceChoice(
+    level,
+    types,
+    associated,
+    hostTypes.filter((type) => isGranted(type, access.types)),
+  )
   const id = randomBytes(16).toString('hex')
   await engine.accept({
-    _id: id,
-    level,
+    ...{ _id: id, level, types, ...narrowed },
     ...(groupId === undefined ? {} : { groupId }),
-    types,
     ...(access.clientId === undefined ? {} : { owner: access.clientId }),
-    ...narrowed,
-    ...(patients === undefined ? {} : { patients }),
+    ...(patients === undefined ? {} : { patients: patients.known }),
+    ...(notes.length === 0 ? {} : { notes }),
+    ...(provenance === undefined ? {} : { provenance }),
+    ...(dependencies.listsDeleted && narrowed.since !== undefined ? { listsDeleted: true } : {}),
+    ...(separateStatus ? { separateStatus } : {}),
     transactionTime,
     requestUrl: requestUrl(request),
     base: request.base,
     caller: JSON.stringify(caller),
   })
-  const ignored = findings.map(({ diagnostics }) => diagnostics)
-  logger.info('job.accepted', { job: id, level, types: types.length, ignored })
-  return { status: 202, headers: { 'Content-Location': statusUrl(request.base, id) } }
+  const left = notes.map(({ diagnostics }) => diagnostics)
+  logger.info('job.accepted', { job: id, level, types: types.length, ignored: left })
+  const applied = separateStatus ? { 'Preference-Applied': 'respond-async, separate-export-status' } : {}
+  return { status: 202, headers: { 'Content-Location': statusUrl(request.base, id), ...applied } }
 }
+
+/** How long a kick-off looks for its group and its patients, in ms. */
+const LONGEST_LOOK = 30_000
 
 /** Headers that belong to the connection or to the body, and not to what is asked. */
 const NOT_KEPT = new Set([
@@ -112,16 +136,8 @@ const NOT_KEPT = new Set([
 /** Names of headers and parameters that may carry a credential: those are neither stored nor handed on. */
 const CREDENTIAL = /auth|token|cookie|secret|session|api-?key|assertion|credential|password|dpop/i
 
-/**
- * Leaves out the types that the caller may not export; names them instead when they were asked for one by one
- * (SMART App Launch 2.2, "Scopes for requesting FHIR Resources").
- */
-function grantedOf({ types }: ExportRequest, isExplicit: boolean, access: Access): readonly ResourceType[] {
-  const granted = types.filter((type) => isGranted(type, access.types))
-  if (granted.length > 0 && (granted.length === types.length || !isExplicit)) return granted
-  const missing = types.filter((type) => !granted.includes(type))
-  const named = isExplicit ? ` of ${missing.join(', ')}` : ''
-  throw new ExportError(403, `Your access token does not cover the export${named}.`, { code: 'forbidden' })
+function unknownPatients(problem: string): ExportError {
+  return new ExportError(422, problem, { code: 'not-found', expression: 'patient' })
 }
 
 function callerOf({ headers, user }: HttpRequest, access: Access): Caller {

@@ -1,5 +1,13 @@
 import type { Readable } from 'node:stream'
 import { type ExportError, operationOutcome } from '../errors.js'
+import type { ExportLevel } from '../fhir/export-request.js'
+
+/** What is to be exported. */
+export interface KickOffTarget {
+  readonly level: ExportLevel
+  /** As it stands in the URL, decoded and unchecked. */
+  readonly groupId?: string
+}
 
 /** What the handlers need to know of a request; whatever web framework brought it. */
 export interface HttpRequest {
@@ -9,6 +17,8 @@ export interface HttpRequest {
   readonly base: string
   /** Path and query below the public root, such as `/4_0_0/$export?_type=Patient`. */
   readonly path: string
+  /** The export that a kick-off is for; absent for requests about an export that there is already. */
+  readonly kickOff?: KickOffTarget
   /** The parsed body of a POST; absent when none was sent. */
   readonly body?: unknown
   readonly headers: Readonly<Record<string, string>>

@@ -8,14 +8,13 @@ import express, {
 } from 'express'
 import type { Logger } from 'winston'
 import { describeError, ExportError, toExportError } from '../errors.js'
-import { errorResponse, type HttpRequest, type HttpResponse } from './message.js'
+import { errorResponse, type HttpRequest, type HttpResponse, type KickOffTarget } from './message.js'
+import { publicUrl } from './public-url.js'
+import { type SmartConfiguration, smartConfigurationResponse } from './smart-configuration.js'
 
 /** What the routes lead to. Path segments arrive decoded and unchecked. */
 export interface RouteHandlers {
-  kickOff(
-    target: { level: 'system' | 'patient' | 'group'; groupId?: string },
-    request: HttpRequest,
-  ): Promise<HttpResponse>
+  kickOff(target: KickOffTarget, request: HttpRequest): Promise<HttpResponse>
   status(job: string, request: HttpRequest): Promise<HttpResponse>
   remove(job: string, request: HttpRequest): Promise<HttpResponse>
   download(job: string, file: string, request: HttpRequest): Promise<HttpResponse>
@@ -24,10 +23,12 @@ export interface RouteHandlers {
 export interface RouteOptions {
   /** The FHIR versions of the host; requests under another first path segment are passed on. */
   readonly versions: readonly string[]
-  /** Public root URL, without the version; absent: taken from the request, as Express trusts it. */
+  /** Public root URL, without the version; absent: that of each request, see `publicUrl`. */
   readonly baseUrl?: string
   /** Largest body of a kick-off, in bytes. */
   readonly bodyLimit: number
+  /** Absent: requests for it are passed on, and the host may answer them. */
+  readonly smartConfiguration?: SmartConfiguration
   readonly handlers: RouteHandlers
   readonly logger: Logger
 }
@@ -35,12 +36,14 @@ export interface RouteOptions {
 const BODY_TYPES = ['application/fhir+json', 'application/json', 'application/json+fhir']
 /** `$` may be sent as it is or encoded. */
 const EXPORT = '(?:\\$|%24)export'
+const SMART_CONFIGURATION = '/\\.well-known/smart-configuration'
 
 /**
  * The router that a host mounts before `initialize(config, app)`: the core itself can neither register
  * operations at system level nor answer with 202, and parses few bodies.
  */
-export function createRouter({ versions, baseUrl, bodyLimit, handlers, logger }: RouteOptions): Router {
+export function createRouter(options: RouteOptions): Router {
+  const { versions, baseUrl, bodyLimit, smartConfiguration, handlers, logger } = options
   const router = express.Router()
   const at = (path: string) => new RegExp(`^/(${versions.join('|')})${path}/?$`)
   const readBody = express.raw({ type: () => true, limit: bodyLimit })
@@ -55,7 +58,7 @@ export function createRouter({ versions, baseUrl, bodyLimit, handlers, logger }:
         // Express takes `undefined` for no error and the word `router` for an order.
         .catch((error: unknown) => next(error instanceof Error ? error : toExportError(error)))
     }
-  const kickOffRoute = (path: string, level: 'system' | 'patient' | 'group') => {
+  const kickOffRoute = (path: string, level: KickOffTarget['level']) => {
     const handle = answer(([groupId], request) =>
       handlers.kickOff({ level, ...(groupId === undefined ? {} : { groupId }) }, request),
     )
@@ -86,6 +89,17 @@ export function createRouter({ versions, baseUrl, bodyLimit, handlers, logger }:
   )
   router.all(filePath, methodNotAllowed('GET, HEAD'))
 
+  if (smartConfiguration !== undefined) {
+    const document = smartConfigurationResponse(smartConfiguration)
+    // SMART has it below the base URL; some clients look at the root.
+    router.get(
+      [at(SMART_CONFIGURATION), new RegExp(`^${SMART_CONFIGURATION}/?$`)],
+      (_request, response, next) => {
+        send(response, document).catch(next)
+      },
+    )
+  }
+
   router.use(answerErrors(logger))
   return router
 }
@@ -107,14 +121,11 @@ function toHttpRequest(request: Request, version: string, baseUrl: string | unde
   }
 }
 
-const HOST = /^([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i
-
 /** As the client wrote it, or as a proxy says that Express was told to trust. */
 function ownUrl(request: Request): string {
-  const host = request.get('host') ?? ''
-  const url = `${request.protocol}://${host}`
-  if (HOST.test(host) && URL.canParse(url)) return url
-  throw new ExportError(400, 'The Host header is not a host name with an optional port.', { code: 'invalid' })
+  const trusts = request.app.get('trust proxy fn') as (address: string | undefined, hop: number) => boolean
+  const isFromTrustedProxy = trusts(request.socket.remoteAddress, 0)
+  return publicUrl({ protocol: request.protocol, headers: request.headers, isFromTrustedProxy })
 }
 
 /** `undefined` when nothing was sent. */

@@ -9,9 +9,11 @@ export interface RunningLimits {
   readonly maxRunningExports: number
   /** Of one client; without authorisation nobody can tell clients apart, and only the total counts. */
   readonly maxRunningExportsPerClient: number
+  /** Whether a client may ask only once at a time for the same export; default: as often as it likes. */
+  readonly refuseDuplicates?: boolean
 }
 
-type Candidate = Pick<ExportJob, '_id' | 'transactionTime' | 'owner'>
+type Candidate = Pick<ExportJob, '_id' | 'transactionTime' | 'owner' | 'fingerprint'>
 
 /** What a refused client is told to wait, in seconds. */
 const RETRY_AFTER = 10
@@ -27,7 +29,7 @@ const MOST_LOOKS = 9
  */
 export async function requireRoom(job: Candidate, jobs: ExportJobs, limits: RunningLimits): Promise<void> {
   for (const limit of limitsFor(job, limits)) {
-    if ((await jobs.countUnfinished(limit)) >= limit.most) throw refusal(limit)
+    if ((await jobs.countUnfinished(limit.of)) >= limit.most) throw refusal(limit)
   }
 }
 
@@ -41,8 +43,8 @@ export async function requireRoom(job: Candidate, jobs: ExportJobs, limits: Runn
  */
 export async function requirePlace(job: Candidate, jobs: ExportJobs, limits: RunningLimits): Promise<void> {
   for (const limit of limitsFor(job, limits)) {
-    for (let looks = 1; (await jobs.countUnfinished(limit)) > limit.most; looks += 1) {
-      const ahead = await jobs.countUnfinished({ ...limit, before: job })
+    for (let looks = 1; (await jobs.countUnfinished(limit.of)) > limit.most; looks += 1) {
+      const ahead = await jobs.countUnfinished({ ...limit.of, before: job })
       if (ahead >= limit.most || looks === MOST_LOOKS) throw refusal(limit)
       await delay(LOOK_AGAIN * 2 ** (looks - 1))
     }
@@ -50,24 +52,31 @@ export async function requirePlace(job: Candidate, jobs: ExportJobs, limits: Run
 }
 
 interface Limit {
-  readonly owner?: string
+  /** Which jobs count. */
+  readonly of: Pick<Candidate, 'owner' | 'fingerprint'>
   readonly most: number
   readonly text: string
 }
 
-function limitsFor({ owner }: Candidate, limits: RunningLimits): readonly Limit[] {
+function limitsFor({ owner, fingerprint }: Candidate, limits: RunningLimits): readonly Limit[] {
   const { maxRunningExports: ofAll, maxRunningExportsPerClient: ofOne } = limits
   const total = {
+    of: {},
     most: ofAll,
     text: `This server runs at most ${ofAll} exports at the same time (maxRunningExports).`,
   }
-  if (owner === undefined) return [total]
+  const same = {
+    most: 1,
+    text: 'An export that asks for the same is under way, and this server runs only one (refuseDuplicates).',
+  }
+  const once = limits.refuseDuplicates && fingerprint !== undefined ? [{ of: { fingerprint }, ...same }] : []
+  if (owner === undefined) return [...once, total]
   const own = `A client may have at most ${ofOne} exports under way (maxRunningExportsPerClient).`
-  return [{ owner, most: ofOne, text: own }, total]
+  return [...once, { of: { owner }, most: ofOne, text: own }, total]
 }
 
 function refusal({ text }: Limit): ExportError {
-  return new ExportError(429, `${text} Try again when one of them has ended.`, {
+  return new ExportError(429, `${text} Try again when one has ended.`, {
     code: 'throttled',
     retryAfter: RETRY_AFTER,
   })

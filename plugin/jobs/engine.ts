@@ -1,22 +1,30 @@
 import type { Connection } from 'mongoose'
 import type { Logger } from 'winston'
 import { describeError } from '../errors.js'
+import type { DeletedSince, GroupMembers } from '../search/host-hooks.js'
 import type { HostSearch } from '../search/host-search.js'
 import type { ExportStorage } from '../storage/export-storage.js'
 import { type RunningLimits, requirePlace, requireRoom } from './admission.js'
 import { type ExportJobs, openExportJobs } from './export-jobs.js'
+import { fingerprintOf } from './fingerprint.js'
 import { createModels, type ExportJob } from './model.js'
 import type { FileLimits } from './output.js'
 import { planJob } from './planner.js'
 import { openQueue, type Queue } from './queue.js'
+import { taskSubjects } from './task-plan.js'
 import { runTask } from './task-runner.js'
 
 export interface EngineOptions extends RunningLimits {
   readonly connection: Connection
   readonly search: HostSearch
+  /** Hooks of the host; absent: it has none. */
+  readonly groupMembers?: GroupMembers | undefined
+  readonly deletedSince?: DeletedSince | undefined
   readonly storage: ExportStorage
   readonly logger: Logger
   readonly limits: FileLimits
+  /** Whether files are kept compressed; which of them are is recorded with each. */
+  readonly compressFiles: boolean
   /** Tasks that this process runs at the same time; 0 leaves them to others. */
   readonly workers: number
   /** Resources asked for at once. */
@@ -37,7 +45,7 @@ export interface Engine {
   /**
    * Stores a job; work on it begins at once, or with the next look at the record.
    *
-   * @throws ExportError 429 when too many are under way; then nothing is stored
+   * @throws ExportError 429 when too many are under way, or the same one is and must not be; then nothing is stored
    */
   accept(job: Parameters<ExportJobs['accept']>[0]): Promise<void>
   /** Ends a job in any state and removes its files and documents; `false` when there is none. */
@@ -56,10 +64,11 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const { connection, search, storage, logger, lease, workers, retention } = options
   const models = createModels(connection)
   const jobs = await openExportJobs(connection, models, lease)
-  const planning = { jobs, cohorts: models.cohort, search, logger, writeGrace: options.writeGrace }
+  const common = { jobs, cohorts: models.cohort, search, logger }
+  const planning = { ...common, groupMembers: options.groupMembers, writeGrace: options.writeGrace }
   const running = {
-    ...{ jobs, cohorts: models.cohort, search, storage, logger },
-    ...{ limits: options.limits, pageSize: options.pageSize },
+    ...{ ...common, storage, deletedSince: options.deletedSince },
+    ...{ limits: options.limits, pageSize: options.pageSize, compress: options.compressFiles },
     heartbeat: Math.min(LONGEST_HEARTBEAT, lease / 3),
     jobEnded: (job: string) => queue.forget(job),
   }
@@ -70,7 +79,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     handlers: {
       async plan(id, signal) {
         const job = await planJob(id, planning, signal)
-        if (job !== undefined) await queue.ringWork(id, job.types.length)
+        if (job !== undefined) await queue.ringWork(id, taskSubjects(job).length)
       },
       async work(signal) {
         while (!signal.aborted) {
@@ -120,7 +129,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   return {
     jobs,
     retention,
-    async accept(job) {
+    async accept(asked) {
+      const job = { ...asked, fingerprint: fingerprintOf(asked) }
       await requireRoom(job, jobs, options)
       await jobs.accept(job)
       try {

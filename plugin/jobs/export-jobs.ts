@@ -9,6 +9,7 @@ import type {
   Position,
   TaskStatus,
 } from './model.js'
+import { type TaskPlan, taskSubjects } from './task-plan.js'
 
 /** A started task: the runner that holds it names its attempt in every write. */
 export type HeldTask = ExportTask & { readonly status: 'running' }
@@ -26,24 +27,24 @@ export interface ExportJobs {
   job(id: string): Promise<ExportJob | undefined>
   tasks(job: string): Promise<readonly ExportTask[]>
   /**
-   * `accepted` → `running` with this cohort, and one task for each type; what is there already stays. Removes the
+   * `accepted` → `running` with this cohort, with all its tasks; what is there already stays. Removes the
    * cohort when another one became the job's, or the job has ended.
    */
-  plan(job: Pick<ExportJob, '_id' | 'types'>, frozen?: string): Promise<void>
+  plan(job: Pick<ExportJob, '_id'> & TaskPlan, frozen?: string): Promise<void>
   /** Takes a task that waits, or whose runner is taken for dead: → `running` with the next attempt. */
   claim(): Promise<HeldTask | undefined>
   /** Keeps a task for another lease; `false` when this attempt is no longer the one that counts. */
   renew(task: HeldTask): Promise<boolean>
-  /** A number that no other output file of this job and type has or had; none once the job has ended. */
-  nextFileNumber(task: HeldTask): Promise<number | undefined>
-  /** The checkpoint: the file counts from here on, and the position is after it. */
-  commit(task: HeldTask, file: OutputFile, position: Position): Promise<boolean>
+  /** A number that no other file of this job has or had after the same `stem`; none once the job has ended. */
+  nextFileNumber(task: HeldTask, stem: string): Promise<number | undefined>
+  /** The checkpoint: the files count from here on, and the position is after them. */
+  commit(task: HeldTask, files: readonly OutputFile[], position: Position): Promise<boolean>
   /** Forgets what this task has exported so far; gives the files that no longer count. */
   restart(task: HeldTask): Promise<readonly OutputFile[] | undefined>
   /** `running` → `done`, → `waiting` for a worker that stops, → `cancelled` when the job has ended. */
   release(task: HeldTask, status: Exclude<TaskStatus, 'running'>): Promise<boolean>
   /** → `completed` when every planned task is done; may be called at any time. */
-  settle(job: Pick<ExportJob, '_id' | 'types'>): Promise<boolean>
+  settle(job: Pick<ExportJob, '_id'> & TaskPlan): Promise<boolean>
   /** One of these states → `failed`; takes the tasks away from their runners. */
   fail(job: string, failure: JobFailure, from?: readonly ('accepted' | 'running')[]): Promise<boolean>
   /** Any state but `cancelled` and `expired` → `cancelled`; takes the tasks away from their runners. */
@@ -62,10 +63,11 @@ export interface ExportJobs {
   /**
    * How many jobs have not ended.
    *
-   * @param only those of this owner, and those that come before this job by transaction time and id
+   * @param only those of this owner or with this fingerprint, and those that come before this job by transaction time and id
    */
   countUnfinished(only?: {
     readonly owner?: string
+    readonly fingerprint?: string
     readonly before?: Pick<ExportJob, '_id' | 'transactionTime'>
   }): Promise<number>
   /** How many tasks wait for a runner, those of dead runners among them. */
@@ -113,7 +115,8 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
       return (await jobs.findById(id).lean<ExportJob>()) ?? undefined
     },
     tasks: (job) => tasks.find({ job }).lean<ExportTask[]>(),
-    async plan({ _id: job, types }, frozen) {
+    async plan(planned, frozen) {
+      const { _id: job } = planned
       await jobs.updateOne(
         { _id: job, status: 'accepted' },
         {
@@ -121,11 +124,11 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
           $currentDate: { startedAt: true },
         },
       )
-      const planned = types.map((type, index) => {
-        return { _id: `${job}-${index}`, job, type, status: 'waiting', attempt: 0, files: [] }
+      const all = taskSubjects(planned).map((subject, index) => {
+        return { _id: `${job}-${index}`, job, ...subject, status: 'waiting', attempt: 0, files: [] }
       })
-      if ((await tasks.countDocuments({ job })) < types.length) {
-        await insertMissing(() => tasks.insertMany(planned, { ordered: false }))
+      if ((await tasks.countDocuments({ job })) < all.length) {
+        await insertMissing(() => tasks.insertMany(all, { ordered: false }))
       }
       // It may have ended in the meantime, and then nobody looks after its tasks.
       const now = await jobs.findById(job).lean<ExportJob>()
@@ -148,19 +151,19 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
       })
       return matchedCount === 1
     },
-    async nextFileNumber({ job, type }) {
+    async nextFileNumber({ job }, stem) {
       const numbered = await jobs
         .findOneAndUpdate(
           { _id: job, status: 'running' },
-          { $inc: { [`fileNumbers.${type}`]: 1 } },
+          { $inc: { [`fileNumbers.${stem}`]: 1 } },
           { returnDocument: 'after', projection: { fileNumbers: 1 } },
         )
         .lean<Pick<ExportJob, 'fileNumbers'>>()
-      return numbered?.fileNumbers[type]
+      return numbered?.fileNumbers[stem]
     },
-    async commit(task, file, position) {
+    async commit(task, files, position) {
       const { matchedCount } = await tasks.updateOne(held(task), {
-        $push: { files: file },
+        $push: { files: { $each: [...files] } },
         $set: { position },
       })
       return matchedCount === 1
@@ -176,8 +179,10 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
       const { matchedCount } = await tasks.updateOne(held(task), { $set: { status } })
       return matchedCount === 1
     },
-    async settle({ _id: job, types }) {
-      if ((await tasks.countDocuments({ job, status: 'done' })) !== types.length) return false
+    async settle(planned) {
+      const { _id: job } = planned
+      const all = taskSubjects(planned).length
+      if ((await tasks.countDocuments({ job, status: 'done' })) !== all) return false
       const { modifiedCount } = await jobs.updateOne(
         { _id: job, status: 'running' },
         { $set: { status: 'completed' }, $currentDate: { endedAt: true } },
@@ -216,13 +221,9 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
       await jobs.deleteOne({ _id: job })
     },
     unsettled: () => jobs.find({ status: { $in: UNSETTLED } }).lean<ExportJob[]>(),
-    countUnfinished: ({ owner, before } = {}) =>
-      jobs.countDocuments({
-        // Not by `status`: a job that starts while an index on it is walked would be counted in both states.
-        endedAt: null,
-        ...(owner === undefined ? {} : { owner }),
-        ...(before === undefined ? {} : { $or: earlierThan(before) }),
-      }),
+    countUnfinished: ({ before, ...only } = {}) =>
+      // Not by `status`: a job that starts while an index on it is walked would be counted in both states.
+      jobs.countDocuments({ endedAt: null, ...only, ...(before && { $or: earlierThan(before) }) }),
     countClaimable: () => tasks.countDocuments(claimable),
   }
 }

@@ -1,23 +1,34 @@
 import { ExportError } from '../errors.js'
+import { versionOf } from '../fhir/base-url.js'
 import { groupMembers, groupObstacle } from '../fhir/group.js'
-import type { Resource } from '../fhir/resource.js'
+import { RESOURCE_ID, type Resource } from '../fhir/resource.js'
+import type { GroupMembers } from '../search/host-hooks.js'
 import type { SearchAdapter } from '../search/search-adapter.js'
-import { PageHistory } from './page-history.js'
+import { findResource } from './find-resource.js'
+
+/** On whose behalf the members of a Group are found out. */
+export interface GroupReading {
+  readonly search: SearchAdapter
+  /** Finds the members of a Group that does not list them; absent: such a Group is refused. */
+  readonly groupMembers: GroupMembers | undefined
+  /** `req.user` of the kick-off. */
+  readonly user: unknown
+  /** The FHIR base URL of this server. */
+  readonly base: string
+  readonly signal: AbortSignal
+}
 
 /**
  * Reads a Group through the host's search, so that the caller's rights on it hold.
  *
- * @throws ExportError 404 when there is none for this caller, 422 when its members cannot be told from a list
+ * @throws ExportError 404 when there is none for this caller, 422 when its members cannot be told
  */
-export async function readGroup(search: SearchAdapter, id: string, signal?: AbortSignal): Promise<Resource> {
-  const group = await findGroup(search, id, signal)
+export async function readGroup(id: string, reading: GroupReading): Promise<Resource> {
+  const group = await findResource(reading.search, 'Group', id, reading.signal)
   if (group === undefined) {
     throw new ExportError(404, `There is no Group ${id} on this server.`, { code: 'not-found' })
   }
-  const obstacle = groupObstacle(group)
-  if (obstacle !== undefined) {
-    throw new ExportError(422, `Group ${id} cannot be exported: ${obstacle}.`, { code: 'not-supported' })
-  }
+  if (reading.groupMembers === undefined && groupObstacle(group) !== undefined) throw unreadable(group)
   return group
 }
 
@@ -29,34 +40,42 @@ export async function readGroup(search: SearchAdapter, id: string, signal?: Abor
  * @throws ExportError as `readGroup` does, for the group and each group in it
  */
 export async function groupPatients(
-  search: SearchAdapter,
   id: string,
-  { now, base, signal }: { now: Date; base: string; signal?: AbortSignal },
+  now: Date,
+  reading: GroupReading,
 ): Promise<ReadonlySet<string>> {
   const patients = new Set<string>()
   const groups = new Set([id])
   // A Set's iterator also visits what is added on the way.
-  for (const group of groups) {
-    const members = groupMembers(await readGroup(search, group, signal), now, base)
-    for (const patient of members.patients) patients.add(patient)
-    for (const nested of members.groups) groups.add(nested)
+  for (const name of groups) {
+    const group = await readGroup(name, reading)
+    if (groupObstacle(group) === undefined) {
+      const members = groupMembers(group, now, reading.base)
+      for (const patient of members.patients) patients.add(patient)
+      for (const nested of members.groups) groups.add(nested)
+    } else {
+      for await (const patient of described(group, reading)) patients.add(patient)
+    }
   }
   return patients
 }
 
-async function findGroup(
-  search: SearchAdapter,
-  id: string,
-  signal: AbortSignal | undefined,
-): Promise<Resource | undefined> {
-  const params = new URLSearchParams({ _id: id })
-  const request = { type: 'Group', params, pageSize: 10, ...(signal ? { signal } : {}) }
-  const history = new PageHistory('Group')
-  let page = await search.search(request)
-  for (;;) {
-    history.add(page)
-    const group = page.resources.find((resource) => resource.resourceType === 'Group' && resource.id === id)
-    if (group !== undefined || page.next === undefined) return group
-    page = await search.search({ ...request, next: page.next })
+async function* described(
+  group: Resource,
+  { groupMembers: find, user, base, signal }: GroupReading,
+): AsyncGenerator<string> {
+  const members = await find?.(group, { version: versionOf(base), user, signal })
+  if (members === undefined) throw unreadable(group)
+  for await (const patient of members) {
+    signal.throwIfAborted()
+    if (typeof patient !== 'string' || !RESOURCE_ID.test(patient)) {
+      throw new ExportError(500, `The hook groupMembers gave something else than ids for Group ${group.id}.`)
+    }
+    yield patient
   }
+}
+
+function unreadable(group: Resource): ExportError {
+  const text = `Group ${group.id} cannot be exported: ${groupObstacle(group)}.`
+  return new ExportError(422, text, { code: 'not-supported' })
 }

@@ -1,4 +1,5 @@
-import type { ExportJob, ExportTask, OutputFile } from './model.js'
+import type { ResourceType } from '../fhir/resource.js'
+import type { ExportJob, ExportTask, FileKind, OutputFile } from './model.js'
 
 /** The answer to a status request once the export is complete (Bulk Data 3.0.0, "Response - Complete Status"). */
 export interface Manifest {
@@ -26,36 +27,42 @@ export function manifestOf(
   requiresAccessToken: boolean,
   urlOf: (name: string) => string,
 ): Manifest {
-  const output = [...tasks]
-    .sort(byType)
-    .flatMap(({ type, files }) =>
-      [...files].sort(byNumber).map(({ name, resources }) => ({ type, url: urlOf(name), count: resources })),
-    )
+  const filesOf = (kind: FileKind) =>
+    tasks
+      .flatMap((task) => task.files.map((file) => ({ ...file, type: typeOf(task, file) })))
+      .filter((file) => file.kind === kind)
+      .sort((a, b) => byType(a, b) || numberOf(a.name) - numberOf(b.name))
+      .map(({ type, name, resources }) => ({ type, url: urlOf(name), count: resources }))
   return {
     transactionTime: job.transactionTime.toISOString(),
     request: job.requestUrl,
     requiresAccessToken,
-    output,
-    deleted: [],
-    error: [],
+    output: filesOf('output'),
+    deleted: filesOf('deleted'),
+    error: filesOf('error'),
   }
 }
 
 /** How far a job is, in words for a person; begins with a number that clients parse; under 100 characters. */
 export function progressOf(tasks: readonly ExportTask[]): string {
-  const done = tasks.filter(({ status }) => status === 'done').length
-  const resources = tasks.flatMap(({ files }) => files).reduce((sum, file) => sum + file.resources, 0)
-  const percent = tasks.length === 0 ? 0 : Math.floor((100 * done) / tasks.length)
-  return `${percent}% complete: ${done} of ${tasks.length} types, ${resources} resources so far`
+  const types = tasks.filter(({ kind }) => kind === 'resources')
+  const isDone = ({ status }: ExportTask) => status === 'done'
+  const resources = types
+    .flatMap(({ files }) => files)
+    .reduce((sum, file) => sum + (file.kind === 'output' ? file.resources : 0), 0)
+  const percent = tasks.length === 0 ? 0 : Math.floor((100 * tasks.filter(isDone).length) / tasks.length)
+  return `${percent}% complete: ${types.filter(isDone).length} of ${types.length} types, ${resources} resources so far`
 }
 
-function byType(a: ExportTask, b: ExportTask): number {
+/** The type of the lines of a file. */
+function typeOf({ type }: ExportTask, { kind }: OutputFile): ResourceType {
+  if (kind === 'error') return 'OperationOutcome'
+  return kind === 'deleted' || type === undefined ? 'Bundle' : type
+}
+
+function byType(a: { readonly type: ResourceType }, b: { readonly type: ResourceType }): number {
   if ((a.type === 'Patient') !== (b.type === 'Patient')) return a.type === 'Patient' ? -1 : 1
   return a.type < b.type ? -1 : Number(a.type > b.type)
-}
-
-function byNumber(a: OutputFile, b: OutputFile): number {
-  return numberOf(a.name) - numberOf(b.name)
 }
 
 function numberOf(name: string): number {

@@ -1,5 +1,6 @@
 import { type Connection, type Model, Schema } from 'mongoose'
 import type { Issue } from '../errors.js'
+import type { AssociatedProvenance } from '../fhir/associated-data.js'
 import type { ExportLevel, ExportRequest } from '../fhir/export-request.js'
 import type { ResourceType } from '../fhir/resource.js'
 
@@ -26,14 +27,35 @@ export interface ExportJob extends Narrowing {
   readonly owner?: string
   /** JSON of the `Caller`: names that its headers and claims may have are not all names for a database. */
   readonly caller: string
-  /** The last file number given out for each type; a number is never given twice. */
-  readonly fileNumbers: Readonly<Record<ResourceType, number>>
+  /** What of the request was left out, for the client to read in the `error` files; absent: nothing. */
+  readonly notes?: readonly Issue[]
+  /** Whether the resources that were deleted in the time of the export are listed. */
+  readonly listsDeleted?: boolean
+  /** How Provenance is chosen; absent: like any other type. */
+  readonly provenance?: ProvenanceChoice
+  /** The same for all jobs in which a client asks for the same, see `fingerprintOf`. */
+  readonly fingerprint?: string
+  /** Whether status answers speak of themselves, and name the status of the export apart; absent: not. */
+  readonly separateStatus?: boolean
+  /** The last file number given out for each first part of a name; a number is never given twice. */
+  readonly fileNumbers: Readonly<Record<string, number>>
   /** Which of the frozen cohorts is the job's; absent at levels without one, and before the job runs. */
   readonly cohort?: string
   readonly startedAt?: Date
   /** Absent while the job is `accepted` or `running`, and only then. */
   readonly endedAt?: Date
   readonly failure?: JobFailure
+}
+
+/** Provenance that comes with other resources. */
+export interface ProvenanceChoice {
+  /**
+   * `compartment`: all about a resource in a compartment of the cohort, exported or not. `relevant`: all about an
+   * exported resource; `latest`: the newest about each.
+   */
+  readonly which: 'compartment' | AssociatedProvenance
+  /** The types of the resources that it may be about. */
+  readonly of: readonly ResourceType[]
 }
 
 /** Why a job failed, in words for the client; the log has the cause. */
@@ -57,19 +79,31 @@ export interface Position {
   readonly lastId?: string
 }
 
-/** One output file, complete on the storage. */
+/** The array of the manifest that a file belongs to. */
+export type FileKind = 'output' | 'deleted' | 'error'
+
+/** One file of an export, complete on the storage. */
 export interface OutputFile {
+  readonly kind: FileKind
   readonly name: string
+  /** Lines, each a resource. */
   readonly resources: number
+  /** Size of the NDJSON. */
   readonly bytes: number
+  /** Size on the storage when it is compressed there. */
+  readonly gzipBytes?: number
 }
 
-/** The part of a job that exports one resource type. */
-export interface ExportTask {
+/** What one task exports: the resources of a type, what was deleted, or what was left out of the request. */
+export type TaskSubject =
+  | { readonly kind: 'resources'; readonly type: ResourceType }
+  | { readonly kind: 'deleted' | 'notes'; readonly type?: never }
+
+/** The part of a job that one worker does alone. */
+export type ExportTask = TaskSubject & {
   /** `[job id]-[index]`, so that planning twice makes nothing twice. */
   readonly _id: string
   readonly job: string
-  readonly type: ResourceType
   readonly status: TaskStatus
   /** Raised by each start; every later write names it, so that a runner which lost its task changes nothing. */
   readonly attempt: number
@@ -126,6 +160,11 @@ export function createModels(connection: Connection): Models {
       base: { type: String, required: true },
       owner: String,
       caller: { type: String, required: true },
+      notes: { type: [issue], default: undefined },
+      listsDeleted: Boolean,
+      provenance: new Schema({ which: String, of: [String] }, { _id: false, ...STRICT }),
+      fingerprint: String,
+      separateStatus: Boolean,
       fileNumbers: { type: Schema.Types.Mixed, required: true },
       cohort: String,
       startedAt: Date,
@@ -135,13 +174,18 @@ export function createModels(connection: Connection): Models {
     STRICT,
   )
     .index({ endedAt: 1, owner: 1 })
+    .index({ endedAt: 1, fingerprint: 1 })
     .index({ status: 1, endedAt: 1 })
-  const file = new Schema({ name: String, resources: Number, bytes: Number }, { _id: false, ...STRICT })
+  const file = new Schema(
+    { kind: String, name: String, resources: Number, bytes: Number, gzipBytes: Number },
+    { _id: false, ...STRICT },
+  )
   const tasks = new Schema(
     {
       _id: { type: String, required: true },
       job: { type: String, required: true },
-      type: { type: String, required: true },
+      kind: { type: String, required: true },
+      type: String,
       status: { type: String, required: true },
       attempt: { type: Number, required: true },
       leaseUntil: Date,

@@ -1,3 +1,4 @@
+import { operationOutcome } from '../errors.js'
 import type { Resource } from '../fhir/resource.js'
 import type { OutputFile, Position } from './model.js'
 import type { ReadResource } from './resource-reader.js'
@@ -8,20 +9,28 @@ export interface FileLimits {
   readonly bytes: number
 }
 
-/** A part: the stretch of NDJSON that becomes one output file. Its figures are final once it has been drained. */
+/**
+ * A part: the stretch of NDJSON that becomes one output file, and what could not be written on the way. All is final
+ * once its lines have been drained.
+ */
 export interface Part {
-  readonly lines: AsyncIterable<Uint8Array>
+  /** Absent when none of the resources of this part could be written. */
+  readonly lines?: AsyncIterable<Uint8Array>
   readonly size: Pick<OutputFile, 'resources' | 'bytes'>
+  /** One OperationOutcome for each resource that could not be written. */
+  readonly problems: readonly Resource[]
   /** Where to go on after the last resource of this part. */
   readonly position: Position
 }
 
 /** How much is collected before it goes to the storage, in bytes. */
 const WRITE_SIZE = 256 * 1024
+/** The problems of a part are held in memory: with this many it is full. */
+const MOST_PROBLEMS = 1000
 
 /**
  * Cuts a stream of resources into parts. Each part must be drained before the next one is asked for; a part
- * exists only if it has at least one resource.
+ * exists only if it has at least one resource, or a problem.
  *
  * @param shape what is written of a resource
  */
@@ -36,6 +45,7 @@ export async function* cutIntoParts(
       const first = await source.peek()
       if (first === undefined) return
       const part = new GrowingPart(source, limits, first.position)
+      await part.begin()
       yield part
     }
   } finally {
@@ -43,14 +53,24 @@ export async function* cutIntoParts(
   }
 }
 
+/** A resource on its way into a file; without `text` when it could not be written. */
 interface Line {
-  readonly text: string
+  readonly resource: Resource
+  readonly text?: string
   readonly bytes: number
   readonly position: Position
 }
 
+type WritableLine = Line & { readonly text: string }
+
+function isWritable(line: Line): line is WritableLine {
+  return line.text !== undefined
+}
+
 class GrowingPart implements Part {
+  lines?: AsyncIterable<Uint8Array>
   readonly size = { resources: 0, bytes: 0 }
+  readonly problems: Resource[] = []
 
   constructor(
     private readonly source: LineSource,
@@ -58,15 +78,16 @@ class GrowingPart implements Part {
     public position: Position,
   ) {}
 
-  get lines(): AsyncGenerator<Uint8Array> {
-    return this.#chunks()
+  /** Goes as far as the first line, if there is one: a file without lines is not to be made. */
+  async begin(): Promise<void> {
+    const line = await this.#nextLine()
+    if (line !== undefined) this.lines = this.#chunks()
   }
 
   async *#chunks(): AsyncGenerator<Uint8Array> {
     let collected: string[] = []
     let bytes = 0
-    for (let line = await this.source.peek(); line !== undefined; line = await this.source.peek()) {
-      if (this.#isFullFor(line)) break
+    for (let line = await this.#nextLine(); line !== undefined; line = await this.#nextLine()) {
       this.source.take()
       this.size.resources += 1
       this.size.bytes += line.bytes
@@ -81,8 +102,21 @@ class GrowingPart implements Part {
     if (bytes > 0) yield Buffer.from(collected.join(''))
   }
 
+  /** The next line of this part, left where it is; what cannot be written becomes a problem on the way. */
+  async #nextLine(): Promise<WritableLine | undefined> {
+    for (let line = await this.source.peek(); line !== undefined; line = await this.source.peek()) {
+      if (isWritable(line)) return this.#isFullFor(line) ? undefined : line
+      if (this.problems.length >= MOST_PROBLEMS) return undefined
+      this.source.take()
+      this.problems.push(problemWith(line.resource))
+      this.position = line.position
+    }
+    return undefined
+  }
+
   #isFullFor(line: Line): boolean {
     const { resources, bytes } = this.size
+    if (this.problems.length >= MOST_PROBLEMS) return true
     if (resources === 0) return false
     return resources >= this.limits.resources || bytes + line.bytes > this.limits.bytes
   }
@@ -101,19 +135,40 @@ class LineSource {
     if (this.#next !== undefined) return this.#next
     const { value, done } = await this.resources.next()
     if (done) return undefined
-    const text = `${toJson(this.shape(value.resource))}\n`
-    this.#next = { text, bytes: Buffer.byteLength(text), position: value.position }
+    this.#next = this.#lineOf(value)
     return this.#next
   }
 
   take(): void {
     this.#next = undefined
   }
+
+  #lineOf({ resource, position }: ReadResource): Line {
+    try {
+      const text = `${toJson(this.shape(resource))}\n`
+      return { resource, text, bytes: Buffer.byteLength(text), position }
+    } catch {
+      // Why, the error may only say with the content of the resource.
+      return { resource, bytes: 0, position }
+    }
+  }
+}
+
+function problemWith({ resourceType, id }: Resource): Resource {
+  const name = id === undefined ? `A ${resourceType} without an id` : `${resourceType}/${id}`
+  const diagnostics = `${name} could not be exported: it cannot be written as JSON.`
+  return { ...operationOutcome([{ severity: 'error', code: 'exception', diagnostics }]) }
 }
 
 /** A resource as one line of JSON, without the fields that only its storage has. */
 function toJson(resource: Resource): string {
-  if (!('_id' in resource || '__v' in resource)) return JSON.stringify(resource)
-  const { _id, __v, ...fhir } = resource
-  return JSON.stringify(fhir)
+  const text: unknown = JSON.stringify(
+    '_id' in resource || '__v' in resource ? withoutStorage(resource) : resource,
+  )
+  if (typeof text === 'string') return text
+  throw new TypeError('The toJSON of a resource gives nothing.')
+}
+
+function withoutStorage({ _id, __v, ...fhir }: Resource): object {
+  return fhir
 }

@@ -1,17 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'winston'
 import { describeError, toExportError } from '../errors.js'
+import type { GroupMembers } from '../search/host-hooks.js'
 import type { HostSearch } from '../search/host-search.js'
 import type { Caller } from '../search/search-adapter.js'
 import { freezeCohort } from './cohort.js'
 import type { ExportJobs } from './export-jobs.js'
 import { groupPatients } from './group-cohort.js'
 import type { ExportJob, Models } from './model.js'
+import { taskSubjects } from './task-plan.js'
 
 export interface PlannerDependencies {
   readonly jobs: ExportJobs
   readonly cohorts: Models['cohort']
   readonly search: HostSearch
+  readonly groupMembers?: GroupMembers | undefined
   readonly logger: Logger
   /** How long a write may take from the moment it sets `meta.lastUpdated` until it can be read, in ms. */
   readonly writeGrace: number
@@ -45,7 +48,7 @@ async function planAccepted(
   await letWritesLand(dependencies.writeGrace, signal)
   try {
     await jobs.plan(job, await freezePatients(job, dependencies, signal))
-    logger.info('job.planned', { job: job._id, tasks: job.types.length })
+    logger.info('job.planned', { job: job._id, tasks: taskSubjects(job).length })
     return true
   } catch (error) {
     if (signal.aborted) throw error
@@ -70,14 +73,15 @@ async function letWritesLand(writeGrace: number, signal: AbortSignal): Promise<v
 /** Levels and requests without a list of patients need no cohort. */
 async function freezePatients(
   job: ExportJob,
-  { cohorts, search, logger }: PlannerDependencies,
+  { cohorts, search, groupMembers, logger }: PlannerDependencies,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { level, groupId, base, patients: asked } = job
   if (level === 'system' || (level === 'patient' && asked === undefined)) return undefined
-  const adapter = search.adapter(base, JSON.parse(job.caller) as Caller)
-  const when = { now: job.transactionTime, base, signal }
-  const members = level === 'group' ? await groupPatients(adapter, groupId as string, when) : new Set(asked)
+  const caller = JSON.parse(job.caller) as Caller
+  const reading = { search: search.adapter(base, caller), groupMembers, user: caller.user, base, signal }
+  const members =
+    level === 'group' ? await groupPatients(groupId as string, job.transactionTime, reading) : new Set(asked)
   const patients = [...(asked ?? members)].filter((patient) => members.has(patient))
   logger.info('cohort.frozen', { job: job._id, patients: patients.length })
   return freezeCohort(cohorts, job._id, patients)

@@ -57,11 +57,7 @@ export async function* readResources(
   if (cohort === undefined || cohort === 'everyone') {
     const isInCompartment = (resource: Resource) => memberships(resource, base).length > 0
     const isSelected = cohort === undefined ? () => true : isInCompartment
-    yield* readQueries(
-      { ...selection, params: {}, start: { path: 0, finished: 0 }, isSelected },
-      options,
-      from,
-    )
+    yield* readMatches({ ...selection, params: {}, isSelected }, options)
     return
   }
   const parameters = type === 'Patient' ? ['_id'] : compartmentPaths(type).map(({ parameter }) => parameter)
@@ -69,36 +65,38 @@ export async function* readResources(
     const isResumed = patient === from?.patient
     for (const [path, parameter] of parameters.entries()) {
       if (isResumed && path < from.path) continue
-      const search: OneSearch = {
+      const search: Matching = {
         ...selection,
         params: { [parameter]: type === 'Patient' ? patient : `Patient/${patient}` },
         start: { patient, path, finished: 0 },
         isSelected: (resource) => isOwner({ patient, path }, memberships(resource, base), cohort),
       }
-      yield* readQueries(search, options, isResumed && path === from.path ? from : undefined)
+      const { from: _, ...anew } = options
+      yield* readMatches(search, isResumed && path === from.path ? options : anew)
     }
   }
 }
 
-interface OneSearch {
-  readonly type: ResourceType
-  readonly window: Window
-  readonly queries?: readonly string[]
+/** What one search is to find. */
+export interface Matching extends Pick<Selection, 'type' | 'window' | 'queries'> {
+  /** Makes the search narrower; what the service made of it `isSelected` has to check. */
   readonly params: Readonly<Record<string, string>>
-  readonly start: Position
+  /** What positions within this search begin with. */
+  readonly start?: Position
   isSelected(resource: Resource): boolean | Promise<boolean>
 }
 
 /**
- * Runs a search once for each filter query; a resource that matches several comes once. What has come is known
- * only while this runs, so resuming goes through everything before the position again, without handing it out.
+ * Reads what matches, with the same care as `readResources`: a search for each filter query; a resource that
+ * matches several comes once. What has come is known only while this runs, so resuming goes through everything
+ * before the position again, without handing it out.
  */
-async function* readQueries(
-  search: OneSearch,
-  options: ReadOptions,
-  from: Position | undefined,
+export async function* readMatches(
+  matching: Matching,
+  { from, ...options }: ReadOptions,
 ): AsyncGenerator<ReadResource> {
-  const { queries = [''] } = search
+  const { queries = [''] } = matching
+  const search = { ...matching, start: matching.start ?? { path: 0, finished: 0 } }
   if (queries.length === 1) {
     yield* readSearch({ ...search, query: queries[0] as string }, options, from)
     return
@@ -121,8 +119,10 @@ function isSame(a: Position, b: Position | undefined): boolean {
   return b !== undefined && parts(a) === parts(b)
 }
 
+type OneSearch = Matching & { readonly start: Position; readonly query: string }
+
 async function* readSearch(
-  { type, window, query, params, start, isSelected }: OneSearch & { readonly query: string },
+  { type, window, query, params, start, isSelected }: OneSearch,
   { search, pageSize, signal }: ReadOptions,
   from: Position | undefined,
 ): AsyncGenerator<ReadResource> {

@@ -1,26 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Logger } from 'winston'
 import { describeError, ExportError, toExportError } from '../errors.js'
-import { withElements } from '../fhir/elements.js'
-import type { Resource } from '../fhir/resource.js'
-import type { HostSearch } from '../search/host-search.js'
-import type { Caller } from '../search/search-adapter.js'
-import type { ExportStorage } from '../storage/export-storage.js'
-import { type Cohort, cohortOf } from './cohort.js'
-import type { ExportJobs, HeldTask } from './export-jobs.js'
-import type { ExportJob, JobFailure, Models, OutputFile } from './model.js'
-import { cutIntoParts, type FileLimits, type Part } from './output.js'
-import { LostPosition, readResources } from './resource-reader.js'
+import type { HeldTask } from './export-jobs.js'
+import type { ExportJob, JobFailure } from './model.js'
+import { cutIntoParts, type FileLimits } from './output.js'
+import { fileKey, LostTask, type WriterDependencies, writePart } from './part-writer.js'
+import { LostPosition } from './resource-reader.js'
+import { type SourceDependencies, taskSource } from './task-source.js'
 
-export interface RunnerDependencies {
-  readonly jobs: ExportJobs
-  readonly cohorts: Models['cohort']
-  readonly search: HostSearch
-  readonly storage: ExportStorage
-  readonly logger: Logger
+export interface RunnerDependencies extends SourceDependencies, WriterDependencies {
   readonly limits: FileLimits
-  /** Resources asked for at once. */
-  readonly pageSize: number
   /** How often a runner renews the lease of its task, in ms; also how soon it notices that it lost it. */
   readonly heartbeat: number
   /** Told once when a job has been completed or has failed. */
@@ -29,11 +17,6 @@ export interface RunnerDependencies {
 
 /** How a run ended: `lost` means that another attempt, a cancel or a failure elsewhere took the task away. */
 export type RunEnd = 'done' | 'failed' | 'handed-back' | 'lost'
-
-/** Key of an output file on the storage. */
-export function fileKey(job: string, name: string): string {
-  return `${job}/${name}`
-}
 
 /**
  * Runs a claimed task from where its last attempt left off: writes files, each with its checkpoint, until
@@ -49,7 +32,7 @@ export async function runTask(
   signal: AbortSignal,
 ): Promise<RunEnd> {
   const { jobs, storage, logger } = dependencies
-  const about = { job: task.job, task: task._id, attempt: task.attempt, type: task.type }
+  const about = { job: task.job, task: task._id, attempt: task.attempt, exports: subjectOf(task) }
   const job = await jobs.job(task.job)
   if (job?.status !== 'running') {
     await jobs.release(task, 'cancelled')
@@ -82,7 +65,7 @@ export async function runTask(
     return 'failed'
   }
   try {
-    const end = await exportType(job, task, dependencies, AbortSignal.any([signal, hold.signal])).then(
+    const end = await writeTask(job, task, dependencies, AbortSignal.any([signal, hold.signal])).then(
       finish,
       giveUp,
     )
@@ -103,36 +86,20 @@ async function pause(attempt: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal }).catch(() => undefined)
 }
 
-class LostTask extends Error {}
-
-async function exportType(
+/** Writes what is left of a task; begins anew when the data under its position are no longer the same. */
+async function writeTask(
   job: ExportJob,
   task: HeldTask,
   dependencies: RunnerDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const { search, limits, pageSize, jobs, storage } = dependencies
-  const cohort = cohortFor(job, dependencies)
-  const window = {
-    ...(job.since ? { since: job.since } : {}),
-    ...(job.before ? { before: job.before } : {}),
-    until: job.transactionTime,
-  }
-  const queries = job.filters?.filter(({ type }) => type === task.type).map(({ query }) => query) ?? []
-  const asked = job.elements?.[task.type]
-  const shape = asked && ((resource: Resource) => withElements(resource, asked))
-  const adapter = search.adapter(job.base, JSON.parse(job.caller) as Caller)
-  const selection = {
-    ...{ type: task.type, window, base: job.base },
-    ...(cohort ? { cohort } : {}),
-    ...(queries.length > 0 ? { queries } : {}),
-  }
+  const { limits, jobs, storage } = dependencies
+  const source = taskSource(job, task, dependencies)
   let from = task.position
   for (;;) {
     try {
-      const options = { search: adapter, pageSize, signal, ...(from ? { from } : {}) }
-      for await (const part of cutIntoParts(readResources(selection, options), limits, shape)) {
-        await writePart(part, task, dependencies, signal)
+      for await (const part of cutIntoParts(source.read(from, signal), limits, source.shape)) {
+        await writePart(part, source, task, dependencies, signal)
       }
       return
     } catch (error) {
@@ -140,37 +107,9 @@ async function exportType(
     }
     const files = await jobs.restart(task)
     if (files === undefined) throw new LostTask()
-    for (const { name } of files) await storage.removeAll(fileKey(job._id, name))
+    for (const file of files) await storage.removeAll(fileKey(job._id, file))
     from = undefined
   }
-}
-
-async function writePart(
-  part: Part,
-  task: HeldTask,
-  { jobs, storage, logger }: RunnerDependencies,
-  signal: AbortSignal,
-): Promise<void> {
-  const number = await jobs.nextFileNumber(task)
-  if (number === undefined) throw new LostTask()
-  const name = `${task.type}-${number}.ndjson`
-  const key = fileKey(task.job, name)
-  const started = Date.now()
-  await storage.write(key, part.lines, { contentType: 'application/fhir+ndjson', signal })
-  const file: OutputFile = { name, ...part.size }
-  if (!(await jobs.commit(task, file, part.position))) {
-    await storage.removeAll(key)
-    throw new LostTask()
-  }
-  logger.info('file.written', { job: task.job, task: task._id, ...file, ms: Date.now() - started })
-}
-
-function cohortFor(job: ExportJob, { cohorts }: RunnerDependencies): Cohort | undefined {
-  if (job.level === 'system') return undefined
-  if (job.level === 'patient' && job.patients === undefined) return 'everyone'
-  // Without its cohort a group export must stop, not take everyone.
-  if (job.cohort === undefined) throw new Error(`Job ${job._id} runs without a cohort.`)
-  return cohortOf(cohorts, job.cohort)
 }
 
 /** Looks after the hold on a task and aborts `signal` once it is gone. */
@@ -196,6 +135,11 @@ function holdTask(task: HeldTask, { jobs, heartbeat, logger }: RunnerDependencie
   }
 }
 
+/** In words, such as `Patient` or `deleted`. */
+function subjectOf({ kind, type }: HeldTask): string {
+  return type ?? kind
+}
+
 /** What the client is told: which type and, if it was said for others' eyes, why; the log has the rest. */
 function failureOf(task: HeldTask, error: unknown): JobFailure {
   const reason = error instanceof ExportError ? error.message : 'The log of the server has the cause.'
@@ -205,7 +149,7 @@ function failureOf(task: HeldTask, error: unknown): JobFailure {
       {
         severity: 'error',
         code: 'exception',
-        diagnostics: `The export failed while it read or wrote ${task.type} (task ${task._id}). ${reason}`,
+        diagnostics: `The export failed while it read or wrote ${subjectOf(task)} (task ${task._id}). ${reason}`,
       },
     ],
   }

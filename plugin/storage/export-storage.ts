@@ -19,6 +19,8 @@ export interface ExportStorage {
 
 export interface WriteOptions {
   readonly contentType?: string
+  /** How the bytes are coded, such as `gzip`; absent: not at all. */
+  readonly contentEncoding?: string
   readonly signal?: AbortSignal
 }
 

@@ -6,7 +6,7 @@ import { type Db, MongoClient } from 'mongodb'
 import type { Logger } from 'winston'
 import type { Settings } from '../../config/settings.js'
 import { type BulkExport, type BulkExportOptions, createBulkExport } from '../../plugin/index.js'
-import { createHostConfig, ensureIndexes, VERSION } from './index.js'
+import { createHostConfig, deletedSince, ensureIndexes, VERSION } from './index.js'
 
 const { initialize } = createRequire(import.meta.url)('@asymmetrik/node-fhir-server-core') as {
   initialize(config: object, app: express.Express): unknown
@@ -48,11 +48,12 @@ export async function openExampleHost(options: ExampleHostOptions): Promise<Exam
   const client = await MongoClient.connect(uri)
   const db = client.db(database)
   await ensureIndexes(db)
+  const root = baseUrl === undefined ? {} : { baseUrl }
   const bulkExport = createBulkExport({
-    config: createHostConfig({ db, profiles }),
+    config: createHostConfig({ db, profiles, ...root }),
     mongodb: { uri, database },
-    ...{ storage, workers, logger },
-    ...(baseUrl === undefined ? {} : { baseUrl }),
+    ...{ storage, workers, logger, ...root },
+    deletedSince: deletedSince(db),
     ...exportOptions,
   })
   let server: Server | undefined

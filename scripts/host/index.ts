@@ -10,6 +10,7 @@ export { type LoadProgress, type LoadResult, loadFolder } from './load.js'
 export { type SearchFilterOptions, searchFilter } from './search-filter.js'
 export type { SearchRequest, SearchsetBundle } from './search-page.js'
 export type { HostService, ServiceContext } from './service.js'
+export { deletedSince } from './tombstone.js'
 
 /** One resource type in the configuration of the core. */
 export interface HostProfile {
@@ -34,15 +35,17 @@ const require = createRequire(import.meta.url)
  * The configuration of a FHIR server that serves every type of the core from MongoDB, one collection each.
  *
  * @param options.profiles settings by type that are added to the profile, or take the place of its own
+ * @param options.baseUrl public root URL of the server, without the FHIR version; default: that of each request
  */
 export function createHostConfig(options: {
   readonly db: Db
   readonly profiles?: Readonly<Record<string, object>>
+  readonly baseUrl?: string
 }): HostConfig {
-  const { db, profiles = {} } = options
+  const { db, profiles = {}, baseUrl } = options
   const metadata = require.resolve('./metadata.js')
   const profileOf = (type: string): HostProfile => ({
-    service: createService(db, type),
+    service: createService(db, type, baseUrl),
     versions: [VERSION],
     metadata,
     ...profiles[type],

@@ -3,8 +3,9 @@ import type { Db, Document, Filter as MongoFilter } from 'mongodb'
 import { collectionOf, documentOf, type ResourceDocument, type StoredResource } from './collection.js'
 import { VERSION } from './core.js'
 import { allOf } from './element-filter.js'
-import { ensureIndexes } from './indexes.js'
+import { ensureIndexes, ensureTombstoneIndexes } from './indexes.js'
 import { invalid, refusal } from './refusal.js'
+import { removeResource } from './removal.js'
 import { searchFilter } from './search-filter.js'
 import {
   baseUrl,
@@ -37,18 +38,15 @@ export interface HostService {
 const RESOURCE_ID = /^[A-Za-z0-9.-]{1,64}$/
 const WITHOUT_KEY = { projection: { _id: 0 } }
 
-/** The service for a type over its collection. There is one page to a query, and one query to a page. */
-export function createService(db: Db, type: string): HostService {
+/**
+ * The service for a type over its collection. There is one page to a query, and one query to a page.
+ *
+ * @param rootUrl public root URL of the server, without the FHIR version; default: that of each request
+ */
+export function createService(db: Db, type: string, rootUrl?: string): HostService {
   const collection = collectionOf(db, type)
-  let indexed: Promise<void> | undefined
-  const withIndexes = async () => {
-    indexed ??= ensureIndexes(db, [type])
-    await indexed.catch((error) => {
-      indexed = undefined
-      throw error
-    })
-    return collection
-  }
+  const indexed = once(() => ensureIndexes(db, [type]))
+  const tombstonesIndexed = once(() => ensureTombstoneIndexes(db, type))
   return {
     async search(args, { req }) {
       const parameters = sentParameters(req)
@@ -87,7 +85,8 @@ export function createService(db: Db, type: string): HostService {
       const resource = resourceIn(req, type)
       const id = randomUUID()
       const meta = { ...(resource['meta'] as object | undefined), ...written('1') }
-      await (await withIndexes()).insertOne(documentOf({ ...resource, id, meta }))
+      await indexed()
+      await collection.insertOne(documentOf({ ...resource, id, meta }))
       return { id, resource_version: '1' }
     },
 
@@ -98,7 +97,8 @@ export function createService(db: Db, type: string): HostService {
       }
       if (!RESOURCE_ID.test(id)) throw invalid(`${id} is not an id.`)
       const meta = { ...(resource['meta'] as object | undefined), ...written('1') }
-      const { value, lastErrorObject } = await (await withIndexes()).findOneAndUpdate(
+      await indexed()
+      const { value, lastErrorObject } = await collection.findOneAndUpdate(
         { _id: id },
         replacement(documentOf({ ...resource, id, meta })),
         {
@@ -115,14 +115,24 @@ export function createService(db: Db, type: string): HostService {
       }
     },
 
-    async remove({ id }) {
-      const removed = await collection.findOneAndDelete(
-        { _id: String(id) },
-        { projection: { 'meta.versionId': 1 } },
-      )
-      const version = versionOf(removed)
+    async remove({ id }, { req }) {
+      const base = rootUrl === undefined ? baseUrl(req, VERSION) : `${rootUrl}/${VERSION}`
+      await tombstonesIndexed()
+      const version = versionOf(await removeResource(db, type, String(id), base ?? ''))
       return version === undefined ? {} : { deleted: version }
     },
+  }
+}
+
+/** The work, done by the first call and waited for by all; done again if it has failed. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined
+  return () => {
+    done ??= work().catch((error) => {
+      done = undefined
+      throw error
+    })
+    return done
   }
 }
 
@@ -161,7 +171,7 @@ function replacement(document: ResourceDocument): Document[] {
   return [{ $replaceWith: { $mergeObjects: [{ $literal: document }, { meta }] } }]
 }
 
-function versionOf(document: Readonly<Record<string, unknown>> | null): string | undefined {
+function versionOf(document: Readonly<Record<string, unknown>> | null | undefined): string | undefined {
   const { versionId } = (document?.['meta'] ?? {}) as { versionId?: unknown }
   return typeof versionId === 'string' ? versionId : undefined
 }

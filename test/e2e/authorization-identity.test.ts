@@ -102,7 +102,7 @@ describe('the identity of a kick-off', () => {
     })
   }
 
-  it('keeps apart what exports at the same time may read', async () => {
+  it('keeps apart what exports at the same time may read [KO-16 AU-11]', async () => {
     const clients = ['client-a', 'client-b', 'client-b', 'client-a']
     const results = clients.map(async (client) => {
       const token = await oauth.token(client, SCOPE)

@@ -60,7 +60,7 @@ describe('a host with config.auth that is not SMART', () => {
   for (const type of [undefined, 'other', 'SMART']) {
     describe(`but of type ${type}`, () => {
       const test = useSuiteHost(() => ({ auth: { ...SMART_AUTH, type } }))
-      it('gives everything to clients that are authenticated, whatever their scopes', async () => {
+      it('gives everything to clients that are authenticated, whatever their scopes [MF-03]', async () => {
         const { host } = test
         const a = { token: await oauth.token('client-a', 'openid') }
         const b = { token: await oauth.token('client-b', 'system/*.read') }
@@ -81,7 +81,7 @@ describe('a host without config.auth', () => {
   useNodeEnv('production')
   const test = useSuiteHost(() => ({ auth: {} }))
   for (const authorization of [undefined, 'Bearer ', 'Bearer x', 'garbage']) {
-    it(`exports to everybody, with the Authorization header ${JSON.stringify(authorization)}`, async () => {
+    it(`exports to everybody, with the Authorization header ${JSON.stringify(authorization)} [MF-03 FL-10]`, async () => {
       const asked = authorization === undefined ? {} : { headers: { Authorization: authorization } }
       const manifest = await manifestOf(test.host, await kickOff(test.host, asked), asked)
       expect(manifest.requiresAccessToken).to.equal(false)
@@ -127,7 +127,7 @@ describe('the authorize option', () => {
     expect(requests[0]?.path).to.equal('/4_0_0/$export')
   })
 
-  it('says who owns a job', async () => {
+  it('says who owns a job [ST-16]', async () => {
     rule = async ({ headers }) => access(headers['x-client'] ?? '', 'all')
     const [me, other] = ['me', 'other'].map((client) => ({ headers: { 'X-Client': client } }))
     const statusUrl = await kickOff(test.host, { ...me })

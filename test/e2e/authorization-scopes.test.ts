@@ -37,7 +37,7 @@ function ways(type: string | undefined): readonly { readonly query: string; read
   ]
 }
 
-describe('the scopes of a token', () => {
+describe('the scopes of a token [KO-16 AU-03]', () => {
   const database = useSuiteDatabase()
   const oauth = useOAuthServer(['client-a'])
   let host: TestHost
@@ -96,7 +96,7 @@ describe('the scopes of a token', () => {
       ['system/*.write system/Group.read', ['Group/g']],
     ]
     for (const [scope, expected] of cases) {
-      it(`${scope} exports ${expected === ALL ? 'everything' : expected}`, () =>
+      it(`${scope} exports ${expected === ALL ? 'everything' : expected} [ERR-06]`, () =>
         expectExported(scope, undefined, {}, expected))
     }
 
@@ -127,13 +127,13 @@ describe('the scopes of a token', () => {
       ['user/*.read', 'Patient', ['Patient']],
     ]
     for (const [scope, type, named] of refused) {
-      it(`${type}, ${scope} is refused, and names ${named.join(' and ')}`, async () => {
+      it(`${type}, ${scope} is refused, and names ${named.join(' and ')} [AU-06 ERR-05]`, async () => {
         const said = await expectForbidden(scope, type)
         expect(said.match(/Patient|Condition|Observation/g)).to.deep.equal(named)
       })
     }
 
-    it('that is covered exports that and no more', async () => {
+    it('that is covered exports that and no more [QP-30]', async () => {
       await expectExported('system/*.read', 'Patient', {}, ['Patient/p1'])
       await expectExported('system/Patient.rs system/Group.rs', 'Patient', {}, ['Patient/p1'])
       await expectExported('system/*.rs', 'Organization,Group', {}, ['Group/g', 'Organization/org'])

@@ -33,7 +33,7 @@ interface Endpoint {
   readonly asked: Asked
 }
 
-describe('exports with the authorisation of the host', () => {
+describe('exports with the authorisation of the host [AU-01]', () => {
   const database = useSuiteDatabase()
   const oauth = useOAuthServer(['client-a', 'client-b'])
   const gate = new Gate()
@@ -105,7 +105,7 @@ describe('exports with the authorisation of the host', () => {
       expect([(await ask(complete, a)).status, (await ask(running, a)).status]).to.deep.equal([200, 202])
     })
 
-    describe('they are refused everywhere with 401', () => {
+    describe('they are refused everywhere with 401 [AU-02 AU-05 ERR-04 ST-15 DL-07 FL-08]', () => {
       const headers: Readonly<Record<string, string>> = {
         'no scheme': 'garbage',
         'no token': 'Bearer',
@@ -129,7 +129,7 @@ describe('exports with the authorisation of the host', () => {
       }
     })
 
-    it('they belong to a client: to another one they are as unknown as those that never were', async () => {
+    it('they belong to a client: to another one they are as unknown as those that never were [ST-16]', async () => {
       const b = await tokenOf('client-b', 'system/*.*')
       await expectRefusedAt(b, 404, 'not-found', ['status', 'DELETE', 'file'])
       for (const { url, asked } of endpoints().filter(({ of }) => of !== 'kick-off')) {
@@ -166,13 +166,13 @@ describe('exports with the authorisation of the host', () => {
 
     for (const scope of ['', 'system/Organization.read', 'system/Patient.read']) {
       // Bulk Data 2.0.0, "Security Considerations": the scopes cover all resources being exported.
-      it(`they have a status and a DELETE that are refused with 403 with the scope "${scope}"`, async () => {
+      it(`they have a status and a DELETE that are refused with 403 with the scope "${scope}" [AU-02 ST-15 DL-07]`, async () => {
         const narrow = await tokenOf('client-a', scope)
         await expectRefusedAt(narrow, 403, 'forbidden', ['status', 'DELETE'])
       })
     }
 
-    it('they give each file to tokens that cover its type only', async () => {
+    it('they give each file to tokens that cover its type only [AU-02 FL-09]', async () => {
       const types = ['Patient', 'Condition']
       for (const type of types) {
         const narrow = await tokenOf('client-a', `system/${type}.rs`)
@@ -184,7 +184,7 @@ describe('exports with the authorisation of the host', () => {
       }
     })
 
-    it('they leave the metadata open, and the API of the host protected', async () => {
+    it('they leave the metadata open, and the API of the host protected [AU-12]', async () => {
       expect((await ask(`${host.base}/metadata`)).status).to.equal(200)
       expect((await ask(`${host.base}/Patient`)).status).to.equal(401)
       expect((await ask(`${host.base}/Patient`, a)).status).to.equal(200)
@@ -208,7 +208,7 @@ describe('exports with the authorisation of the host', () => {
   })
 
   describe('after all of that', () => {
-    it('they go on under a new token, and end as if nothing had been', async () => {
+    it('they go on under a new token, and end as if nothing had been [AU-07 MF-03]', async () => {
       const later = await tokenOf('client-a', 'system/*.rs')
       expect(later.token).not.to.equal(a.token)
       const manifest = await manifestOf(host, complete, later)

@@ -1,6 +1,12 @@
 import { expect } from 'chai'
 import { Fhir } from 'fhir'
-import type { CapabilityStatement, CapabilityStatementRestResourceOperation } from 'fhir/r4.js'
+import type {
+  CapabilityStatement,
+  CapabilityStatementRestResource,
+  CapabilityStatementRestResourceOperation,
+} from 'fhir/r4.js'
+import { PatientSearchParameters } from 'fhir-spec-tools'
+import { exportStatementGenerator } from '../../plugin/http/capability-statement.js'
 import type { HostProfile } from '../../plugin/index.js'
 import { createHostConfig } from '../../scripts/host/index.js'
 import { startHost, type TestHost, type TestHostOptions } from '../support/export-host.js'
@@ -10,11 +16,16 @@ type Operation = CapabilityStatementRestResourceOperation
 
 const GUIDE = 'http://hl7.org/fhir/uv/bulkdata'
 const INSTANTIATES = `${GUIDE}/CapabilityStatement/bulk-data`
+const definition = (name: string) => `${GUIDE}/OperationDefinition/${name}`
+/** What is listed for each level: the name of the guide, and the one that older clients look for. */
 const EXPORTS = {
-  system: { name: 'export', definition: `${GUIDE}/OperationDefinition/export` },
-  patient: { name: 'export', definition: `${GUIDE}/OperationDefinition/patient-export` },
-  group: { name: 'export', definition: `${GUIDE}/OperationDefinition/group-export` },
+  system: [{ name: 'export', definition: definition('export') }],
+  patient: ['export', 'patient-export'].map((name) => ({ name, definition: definition('patient-export') })),
+  group: ['export', 'group-export'].map((name) => ({ name, definition: definition('group-export') })),
 }
+const NOT_SUPPORTED = `${GUIDE}/StructureDefinition/operation-not-supported`
+/** A published table of the R4 compartment definition, and not the one that the plugin has. */
+const COMPARTMENT: Readonly<Record<string, unknown>> = PatientSearchParameters.patientSearchParameters
 const TYPES = ['Group', 'Observation', 'Patient']
 const MATCH = 'http://hl7.org/fhir/OperationDefinition/Patient-match'
 
@@ -24,15 +35,18 @@ describe('the CapabilityStatement', () => {
   describe('of a host', () => {
     const served = useSuiteHost(database, () => ({ types: TYPES }))
 
-    it('lists the export with canonical definitions, where it is offered and nowhere else', async () => {
+    it('lists both names of the export, where it is offered and nowhere else [KO-20]', async () => {
       const statement = await read(served.host.base)
-      expect(statement.instantiates).to.deep.equal([INSTANTIATES])
       expect(operationsOf(statement)).to.deep.equal({
-        '': [EXPORTS.system],
-        Group: [EXPORTS.group],
+        '': EXPORTS.system,
+        Group: EXPORTS.group,
         Observation: [],
-        Patient: [EXPORTS.patient],
+        Patient: EXPORTS.patient,
       })
+    })
+
+    it('says that the host does what the guide says [KO-21]', async () => {
+      expect((await read(served.host.base)).instantiates).to.deep.equal([INSTANTIATES])
     })
 
     it('lists what the host says of its types as before', async () => {
@@ -45,19 +59,151 @@ describe('the CapabilityStatement', () => {
       }
     })
 
-    it('has no reference where R4 has a canonical, and is valid otherwise', async () => {
-      const statement = await read(served.host.base)
-      expect(notCanonical(statement)).to.deep.equal([])
-      const { messages } = new Fhir().validate(statement, { errorOnUnexpected: true })
-      expect(messages.filter(({ severity }) => severity === 'error' || severity === 'fatal')).to.deep.equal(
-        [],
-      )
-    })
-
     it('is the same each time', async () => {
       const [first, second] = [await read(served.host.base), await read(served.host.base)]
       expect({ ...second, date: '' }).to.deep.equal({ ...first, date: '' })
     })
+  })
+
+  const sources = { 'the example host has': {}, 'the core has': { metadata: undefined } }
+  for (const [source, change] of Object.entries(sources)) {
+    describe(`of a host for all types, with the search parameters that ${source}`, () => {
+      const served = useSuiteHost(database, () => {
+        const { profiles, ...config } = createHostConfig({ db: database.db })
+        const changed = Object.entries(profiles).map(([type, profile]) => [type, { ...profile, ...change }])
+        const security = [{ url: 'token', valueUri: 'https://auth.example.org/token' }]
+        return { options: { config: { ...config, security, profiles: Object.fromEntries(changed) } } }
+      })
+
+      it('is valid R4 [KO-20]', async () => {
+        const statement = await read(served.host.base)
+        expect(resourcesOf(statement)).to.have.length.greaterThan(100)
+        expect(problemsOf(statement)).to.deep.equal([])
+        for (const { type, profile } of resourcesOf(statement)) {
+          expect(profile).to.equal(`http://hl7.org/fhir/StructureDefinition/${type}`)
+        }
+      })
+
+      it('has the types that are exported at every level first [KO-22]', async () => {
+        const types = resourcesOf(await read(served.host.base)).map(({ type }) => type)
+        const all = Object.keys(createHostConfig({ db: database.db }).profiles)
+        const isInCompartment = (type: string) => Object.hasOwn(COMPARTMENT, type)
+        expect(types).to.deep.equal([
+          ...all.filter(isInCompartment),
+          ...all.filter((type) => !isInCompartment(type)),
+        ])
+      })
+
+      it('names the token endpoint [AU-09]', async () => {
+        const [server] = (await read(served.host.base)).rest ?? []
+        expect(server?.security?.extension).to.deep.equal([
+          {
+            url: 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris',
+            extension: [{ url: 'token', valueUri: 'https://auth.example.org/token' }],
+          },
+        ])
+      })
+    })
+  }
+
+  describe('of a host with types that can be read but not searched', () => {
+    const unreadable = (service: object): HostProfile => ({ service, versions: ['4_0_0'] })
+    const own = { url: 'http://example.org/extension', valueString: 'Ours' }
+    const profiles = {
+      Condition: unreadable({ searchById: async () => ({}) }),
+      Organization: unreadable({ makeResource: () => ({ type: 'Organization', extension: [own] }) }),
+    }
+    /** With what the core itself says of its parameters. */
+    const Device: HostProfile = { service: { search: async () => [] }, versions: ['4_0_0'] }
+    const served = useSuiteHost(database, () => ({
+      types: ['Practitioner', 'Procedure', 'Patient'],
+      profiles: { ...profiles, Device },
+    }))
+
+    it('marks the types that a kick-off refuses, and no others [KO-23]', async () => {
+      const statement = await read(served.host.base)
+      expect(problemsOf(statement)).to.deep.equal([])
+      for (const { type, extension = [] } of resourcesOf(statement)) {
+        const { status } = await fetch(`${served.host.base}/$export?_type=${type}`)
+        const mark = status === 400 ? [{ url: NOT_SUPPORTED, valueCanonical: INSTANTIATES }] : []
+        expect(extension, `${type}: ${status}`).to.deep.equal([
+          ...(type === 'Organization' ? [own] : []),
+          ...mark,
+        ])
+        expect(status === 400, type).to.equal(Object.hasOwn(profiles, type))
+      }
+    })
+
+    it('marks the parameters that _typeFilter refuses by name, and no others [KO-23]', async () => {
+      const [device] = resourcesOf(await read(served.host.base)).filter(({ type }) => type === 'Device')
+      const parameters = device?.searchParam ?? []
+      expect(parameters.length).to.be.above(10)
+      for (const { name, extension = [] } of parameters) {
+        const filter = encodeURIComponent(`Device?${name}=2024-01-01`)
+        const answer = await fetch(`${served.host.base}/$export?_type=Device&_typeFilter=${filter}`)
+        const isRefused = answer.status === 400 && (await answer.text()).includes('not for filters')
+        const mark = isRefused ? [{ url: NOT_SUPPORTED, valueCanonical: INSTANTIATES }] : []
+        expect(extension, name).to.deep.equal(mark)
+      }
+      expect(parameters.some(({ extension }) => extension !== undefined)).to.equal(true)
+    })
+
+    it('does not have them first [KO-22]', async () => {
+      const types = resourcesOf(await read(served.host.base)).map(({ type }) => type)
+      expect(types).to.deep.equal([
+        'Procedure',
+        'Patient',
+        'Practitioner',
+        'Condition',
+        'Organization',
+        'Device',
+      ])
+    })
+  })
+
+  describe('of a host that expands value sets', () => {
+    it('has no interaction that R4 does not know', () => {
+      // The core remembers the interactions of a type for all hosts of a process, so no host can show this.
+      const listed = [{ code: 'read' }, { code: 'expand' }]
+      const offered = { levels: [], versions: ['4_0_0'], types: () => ['ValueSet', 'CodeSystem'] }
+      const statement = exportStatementGenerator(offered)('4_0_0').makeStatement({
+        mode: 'server',
+        resource: [
+          { type: 'ValueSet', interaction: listed },
+          { type: 'CodeSystem', interaction: listed.slice(1) },
+        ],
+      }) as CapabilityStatement
+      expect(problemsOf(statement)).to.deep.equal([])
+      expect(resourcesOf(statement)).to.deep.equal([
+        { type: 'ValueSet', interaction: [{ code: 'read' }] },
+        { type: 'CodeSystem' },
+      ])
+    })
+  })
+
+  describe('that is not valid', () => {
+    const served = useSuiteHost(database, () => ({ types: TYPES }))
+    const reference = { reference: 'http://example.org/definition' }
+    const damages: Readonly<Record<string, (resource: object, statement: object) => unknown>> = {
+      'an unknown code': (_, statement) => Object.assign(statement, { status: 'ready' }),
+      'an element too many': (_, statement) => Object.assign(statement, { acceptUnknown: 'both' }),
+      'an element too few': (_, statement) => Reflect.deleteProperty(statement, 'kind'),
+      'an unknown type': (resource) => Object.assign(resource, { type: 'Nothing' }),
+      'a reference for a profile': (resource) => Object.assign(resource, { profile: reference }),
+      'a reference for a definition': (resource) =>
+        Object.assign(resource, { operation: [{ name: 'export', definition: reference }] }),
+      'an extension with the wrong value': (resource) =>
+        Object.assign(resource, { extension: [{ url: NOT_SUPPORTED, valueCanonical: reference }] }),
+      'an empty list': (resource) => Object.assign(resource, { searchParam: [] }),
+    }
+    for (const [damage, inflict] of Object.entries(damages)) {
+      it(`is found out by these tests: ${damage}`, async () => {
+        const statement = await read(served.host.base)
+        expect(problemsOf(statement)).to.deep.equal([])
+        inflict(resourcesOf(statement)[0] as object, statement)
+        expect(problemsOf(statement)).to.have.length.greaterThan(0)
+      })
+    }
   })
 
   const levels = ['system', 'patient', 'group'] as const
@@ -68,12 +214,8 @@ describe('the CapabilityStatement', () => {
 
       it('does not list them', async () => {
         const operations = operationsOf(await read(served.host.base))
-        const listed = rest.map((level) => EXPORTS[level].definition)
-        expect(
-          Object.values(operations)
-            .flat()
-            .map(({ definition }) => definition),
-        ).to.have.members(listed)
+        const listed = rest.flatMap((level) => EXPORTS[level])
+        expect(Object.values(operations).flat()).to.have.deep.members(listed)
       })
     })
   }
@@ -82,7 +224,7 @@ describe('the CapabilityStatement', () => {
     const served = useSuiteHost(database, () => ({ types: ['Observation'] }))
     it('lists the export at system level alone', async () => {
       expect(operationsOf(await read(served.host.base))).to.deep.equal({
-        '': [EXPORTS.system],
+        '': EXPORTS.system,
         Observation: [],
       })
     })
@@ -101,12 +243,12 @@ describe('the CapabilityStatement', () => {
 
     it('has them beside the export, as they were but for their definitions', async () => {
       const statement = await read(served.host.base)
-      expect(notCanonical(statement)).to.deep.equal([])
+      expect(problemsOf(statement)).to.deep.equal([])
       expect(operationsOf(statement)).to.deep.equal({
-        '': [{ name: 'lastn', definition: 'http://example.org/lastn' }, EXPORTS.system],
-        Group: [EXPORTS.group],
+        '': [{ name: 'lastn', definition: 'http://example.org/lastn' }, ...EXPORTS.system],
+        Group: EXPORTS.group,
         Observation: [],
-        Patient: [operation, EXPORTS.patient],
+        Patient: [operation, ...EXPORTS.patient],
       })
     })
   })
@@ -138,8 +280,8 @@ describe('the CapabilityStatement', () => {
       expect(statement.instantiates).to.deep.equal(['http://example.org/statement', INSTANTIATES])
       expect(statement.rest?.[0]?.documentation).to.equal('Our own.')
       expect(statement.rest?.[0]?.security?.description).to.include('http://example.org/token')
-      expect(operationsOf(statement)['']).to.deep.equal([EXPORTS.system])
-      expect(operationsOf(statement)['Patient']).to.deep.equal([EXPORTS.patient])
+      expect(operationsOf(statement)['']).to.deep.equal(EXPORTS.system)
+      expect(operationsOf(statement)['Patient']).to.deep.equal(EXPORTS.patient)
     })
   })
 
@@ -156,7 +298,7 @@ describe('the CapabilityStatement', () => {
 
     it('lists the export, which has every resource', async () => {
       const { host } = served
-      expect(operationsOf(await read(host.base))['Patient']).to.deep.equal([EXPORTS.patient])
+      expect(operationsOf(await read(host.base))['Patient']).to.deep.equal(EXPORTS.patient)
       for (const path of ['$export', 'Patient/$export', '$export?_type=Patient,Observation']) {
         const { status, headers } = await fetch(`${host.base}/${path}`)
         expect(status, path).to.equal(202)
@@ -177,7 +319,7 @@ describe('the CapabilityStatement', () => {
 
     it('lists the export in each R4', async () => {
       const operations = operationsOf(await read(baseOf('4_0_1')))
-      expect(operations).to.deep.equal({ '': [EXPORTS.system], Patient: [EXPORTS.patient] })
+      expect(operations).to.deep.equal({ '': EXPORTS.system, Patient: EXPORTS.patient })
     })
 
     it('does not list it where there is none', async () => {
@@ -226,9 +368,23 @@ function operationsOf({ rest = [] }: CapabilityStatement): Readonly<Record<strin
   return Object.fromEntries([['', server?.operation ?? []] as const, ...ofTypes])
 }
 
-/** The elements named `definition` or `profile`, wherever they are, that are not URLs. */
-function notCanonical(value: unknown, name = ''): readonly unknown[] {
-  if (name === 'definition' || name === 'profile') return typeof value === 'string' ? [] : [value]
+function resourcesOf({ rest = [] }: CapabilityStatement): readonly CapabilityStatementRestResource[] {
+  return rest[0]?.resource ?? []
+}
+
+/** Where a statement is not R4, as a published validator and the check below see it. */
+function problemsOf(statement: CapabilityStatement): readonly unknown[] {
+  const { messages } = new Fhir().validate(statement, { errorOnUnexpected: true })
+  return [...messages.filter(({ severity }) => severity !== 'info'), ...malformed(statement)]
+}
+
+const URLS = ['definition', 'profile', 'instantiates', 'url', 'system', 'valueUri', 'valueCanonical']
+
+/** What that validator overlooks: what stands for a URL and is none, and empty lists. */
+function malformed(value: unknown, name = ''): readonly unknown[] {
+  if (Array.isArray(value) && value.length === 0) return [{ [name]: value }]
+  if (Array.isArray(value)) return value.flatMap((item) => malformed(item, name))
+  if (URLS.includes(name)) return typeof value === 'string' && /^\S+$/.test(value) ? [] : [{ [name]: value }]
   if (typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([key, inner]) => notCanonical(inner, key))
+  return Object.entries(value).flatMap(([key, inner]) => malformed(inner, key))
 }

@@ -37,11 +37,11 @@ describe('an export', () => {
     }
   }
 
-  it('at system level has every resource of the host, unchanged and once', async () => {
+  it('at system level has every resource of the host, unchanged and once [KO-19 QP-31]', async () => {
     await expectExport('system', RESOURCES)
   })
 
-  it('at patient level has every patient and all that is in a compartment', async () => {
+  it('at patient level has every patient and all that is in a compartment [KO-14 QP-31]', async () => {
     await expectExport(
       'patient',
       RESOURCES.filter((resource) => compartmentsOf(resource).size > 0),
@@ -49,7 +49,7 @@ describe('an export', () => {
   })
 
   for (const members of [['p1'], ['p2', 'p1', 'p10', 'p20'], ['p10', 'p5'], PATIENTS]) {
-    it(`of a group of ${members.length} has exactly the union of their compartments`, async () => {
+    it(`of a group of ${members.length} has exactly the union of their compartments [KO-14 GR-01]`, async () => {
       const group = groupOf('ours', members)
       await putGroup(group)
       await expectExport(
@@ -59,7 +59,7 @@ describe('an export', () => {
     })
   }
 
-  it('of an empty group has nothing', async () => {
+  it('of an empty group has nothing [GR-10 EE-01]', async () => {
     await putGroup(groupOf('ours', []))
     await expectExport({ group: 'ours' }, [])
   })

@@ -55,7 +55,7 @@ describe('a search service', () => {
   }
   for (const [what, reason] of Object.entries(reasons)) {
     for (const isAsync of [true, false]) {
-      it(`that ${isAsync ? 'rejects with' : 'throws'} ${what} fails its job alone, and only the log says why`, async () => {
+      it(`that ${isAsync ? 'rejects with' : 'throws'} ${what} fails its job alone, and only the log says why [ST-07 ST-08 ST-09 ERR-11]`, async () => {
         const { host } = test
         const fail = () => {
           if (isAsync) return Promise.reject(reason)
@@ -147,7 +147,7 @@ describe('search services that know no parameters', () => {
     [{ group: 'g' }, since, p1],
   ]
   for (const [level, parameters, resources] of expected) {
-    it(`make no difference for ${JSON.stringify([level, parameters])}`, async () => {
+    it(`make no difference for ${JSON.stringify([level, parameters])} [MF-05 FL-06]`, async () => {
       const manifest = await test.host.manifest(await test.host.client.kickOff(level, parameters))
       const found = await test.host.resources(manifest)
       expect([...found.values()].flat()).to.have.deep.members([...resources])
@@ -197,7 +197,7 @@ describe('start()', () => {
     })
   }
 
-  it('has requests answered 503 before it and after stop()', async () => {
+  it('has requests answered 503 before it and after stop() [ST-10]', async () => {
     const bulkExport = create()
     const base = await serve(bulkExport)
     await expectUnavailable(base)
@@ -217,7 +217,7 @@ describe('start()', () => {
     expect(records.slice(begin).filter(({ message }) => message === 'queue.started')).to.have.length(1)
   })
 
-  it('survives the loss of the database: all is answered 503 in time, and stop() ends', async function () {
+  it('survives the loss of the database: all is answered 503 in time, and stop() ends [ST-10 ERR-12]', async function () {
     this.timeout(120_000)
     const { mongodbUri: _other, ...settings } = readSettings()
     const mongodb = await openMongoDB({ settings, logger })

@@ -46,11 +46,11 @@ describe('a kick-off', () => {
   }
 
   for (const [level, path] of LEVELS) {
-    describe(`at ${level} level`, () => {
+    describe(`at ${level} level [KO-01 KO-09 KO-10 KO-11]`, () => {
       const everything = level === 'system' ? TYPES : COMPARTMENT_TYPES
 
       const plain: readonly (readonly [what: string, path: string, asked: Asked])[] = [
-        ['by GET', path, {}],
+        ['by GET [KO-02]', path, {}],
         ['with the dollar sign encoded', path.replace('$', '%24'), {}],
         ['with the dollar sign encoded, by POST', path.replace('$', '%24'), POST],
         ['with a slash at the end', `${path}/`, {}],
@@ -59,9 +59,9 @@ describe('a kick-off', () => {
         ['by POST without a body, but with a type', path, postWith({ 'Content-Type': 'text/xml' })],
         ['by POST with an empty body in chunks', path, postWith({ 'Transfer-Encoding': 'chunked' })],
         ...JSON_TYPES.flatMap((type): [string, string, Asked][] => [
-          [`by POST of ${type}`, path, post([], type)],
+          [`by POST of ${type} [KO-03]`, path, post([], type)],
           [`by POST of ${type} with a charset`, path, post([], `${type}; charset=utf-8`)],
-          [`by POST of ${type} without parameter`, path, post(undefined, type)],
+          [`by POST of ${type} without parameter [KO-04]`, path, post(undefined, type)],
         ]),
       ]
       for (const [what, url, asked] of plain) {
@@ -75,7 +75,7 @@ describe('a kick-off', () => {
 
       const formats = ['application/fhir+ndjson', 'application/ndjson', 'ndjson']
       for (const value of [...formats, 'application%2Ffhir%2Bndjson', 'application%2fndjson', 'NDJSON']) {
-        it(`_outputFormat=${value}`, async () => {
+        it(`_outputFormat=${value} [QP-10]`, async () => {
           await expectAccepted(`${path}?_outputFormat=${value}`)
           await expectAccepted(`${path}?_outputFormat=${value}`, POST)
           const valueString = decodeURIComponent(value)
@@ -84,14 +84,18 @@ describe('a kick-off', () => {
       }
 
       const types: readonly (readonly [what: string, query: string, asked?: Asked])[] = [
-        ['in one value', '?_type=Patient,Observation'],
+        ['in one value [QP-01]', '?_type=Patient,Observation'],
         ['in one value, with the comma encoded', '?_type=Patient%2CObservation'],
         ['in one value, with a space', '?_type=Patient,%20Observation'],
-        ['repeated', '?_type=Patient&_type=Observation'],
+        ['repeated [QP-01]', '?_type=Patient&_type=Observation'],
         ['repeated, one of them twice', '?_type=Patient&_type=Observation,Patient'],
         ['in the query of a POST', '?_type=Patient&_type=Observation', POST],
         ['in one entry', '', post([{ name: '_type', valueString: 'Patient,Observation' }])],
-        ['in two entries', '', post([typeOf('valueString', 'Patient'), typeOf('valueCode', 'Observation')])],
+        [
+          'in two entries [QP-03]',
+          '',
+          post([typeOf('valueString', 'Patient'), typeOf('valueCode', 'Observation')]),
+        ],
         ['in the query and in the body', '?_type=Patient', post([typeOf('valueString', 'Observation')])],
         ['beside one outside the compartment', '?_type=Patient,Observation,Organization'],
         ['beside one that nobody knows, leniently', '?_type=Patient,Nope,Observation', { headers: LENIENT }],
@@ -114,7 +118,7 @@ describe('a kick-off', () => {
         ['2024-02-29T00%3A00%3A00Z', '2024-02-29T00:00:00.000Z'],
       ]
       for (const [value, since] of instants) {
-        it(`_since=${value}`, async () => {
+        it(`_since=${value} [QP-21]`, async () => {
           const inBody = post([{ name: '_since', valueInstant: decodeURIComponent(value) }])
           const inQuery = `${path}?_since=${value}`
           for (const job of [
@@ -133,7 +137,7 @@ describe('a kick-off', () => {
         'handling="lenient"; respond-async',
       ]
       for (const Prefer of lenient) {
-        it(`with unknown parameters and Prefer: ${Prefer}`, async () => {
+        it(`with unknown parameters and Prefer: ${Prefer} [KO-07]`, async () => {
           const query = '?includeAssociatedData=x&_container=id&__proto__=1'
           expect((await expectAccepted(path + query, { headers: { Prefer } })).types).to.deep.equal(
             everything,
@@ -150,7 +154,7 @@ describe('a kick-off', () => {
         { Authorization: 'Bearer ' },
       ]
       for (const sent of [{}, ...headers]) {
-        it(`without strictHeaders and with ${JSON.stringify(sent)}`, async () => {
+        it(`without strictHeaders and with ${JSON.stringify(sent)} [KO-05 KO-06]`, async () => {
           await expectAccepted(path, { headers: sent })
           await expectAccepted(path, { ...POST, headers: sent })
         })
@@ -171,7 +175,7 @@ describe('a kick-off', () => {
   })
 })
 
-describe('a kick-off with strictHeaders', () => {
+describe('a kick-off with strictHeaders [KO-05 KO-06]', () => {
   const strict = useSuiteHost(useSuiteDatabase(), {
     resources: [groupOf('g')],
     options: { workers: 0, strictHeaders: true },
@@ -202,7 +206,7 @@ describe('the levels of a kick-off', () => {
       const some = useSuiteHost(database, { types: TYPES, options: { workers: 0, levels } })
       before(() => store(database, [{ ...groupOf('g'), id: `g-${only}` }]))
 
-      it('has the others answered 404 as OperationOutcome', async () => {
+      it('has the others answered 404 as OperationOutcome [KO-01]', async () => {
         for (const [level, path] of LEVELS.filter(([level]) => level !== only)) {
           for (const asked of [{}, POST, post([])]) {
             const { status, headers, text } = await ask(`${some.host.base}/${path}`, asked)
@@ -227,7 +231,7 @@ describe('a kick-off behind another URL', () => {
 
   for (const [level, path] of LEVELS) {
     for (const asked of [{}, post([typeOf('valueString', 'Patient')])]) {
-      it(`at ${level} level by ${asked.method ?? 'GET'} has baseUrl in all that it names`, async () => {
+      it(`at ${level} level by ${asked.method ?? 'GET'} has baseUrl in all that it names [KO-10 MF-02 MF-06 MF-18]`, async () => {
         const { host } = proxied
         const base = 'https://fhir.example.org/r4/4_0_0'
         const here = (url: string) => url.replace(base, host.base)
@@ -289,7 +293,7 @@ describe('the window of a kick-off', () => {
     [`$export?_type=Patient,Observation&_since=2024-03-01T00:00:00.001Z`, ''],
   ]
   for (const [path, expected] of cases) {
-    it(`${path} has ${expected === '' ? 'nothing' : expected}`, async () => {
+    it(`${path} has ${expected === '' ? 'nothing' : expected}${path.includes('_since') ? ' [QP-20]' : ''}`, async () => {
       const { found } = await exported(path)
       // Whether a resource without a time is in a window is the choice of the search service.
       const certain = path.includes('_since') ? found.filter((id) => !id.startsWith('no-')) : found
@@ -306,7 +310,7 @@ describe('the window of a kick-off', () => {
     expect((await exported('Group/both/$export?_type=Observation')).found).to.include('no-time-2')
   })
 
-  it('ends at the transaction time, where the next one begins', async () => {
+  it('ends at the transaction time, where the next one begins [MF-01 QP-20 QP-34]', async () => {
     const first = await exported('$export?_type=Observation')
     const { transactionTime } = first.manifest
     expect(new Date(transactionTime).getTime()).to.be.closeTo(Date.now(), 60_000)

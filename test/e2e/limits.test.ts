@@ -27,7 +27,7 @@ const clientOf: Authorize = async ({ headers }) => ({ clientId: headers['x-clien
 const as = (client: string) => ({ headers: { 'X-Client': client } })
 const jobsIn = ({ db }: TestDatabase) => db.collection<{ _id: string; endedAt: Date }>('bulkexport.jobs')
 
-describe('too many running exports', () => {
+describe('too many running exports [KO-13 KO-27 ERR-08]', () => {
   let gate: Gate
   const database = useDatabase()
   const held = (options: TestHostOptions['options']): TestHostOptions => {
@@ -100,6 +100,91 @@ describe('too many running exports', () => {
   })
 })
 
+describe('an export that is asked for again while it is under way', () => {
+  let gate: Gate
+  const database = useDatabase()
+  const group = { resourceType: 'Group', id: 'g', type: 'person', actual: true, member: [] }
+  const hostOptions = (options: TestHostOptions['options']): TestHostOptions => ({
+    ...{ types: ['Group', 'Observation'], resources: hosts.length === 0 ? [group] : [] },
+    ...{ profiles: { Patient: heldProfile(gate) }, options: { authorize: clientOf, ...options } },
+  })
+  let hosts: TestHost[] = []
+  const start = async (options: TestHostOptions['options']) => {
+    const host = await startHost(database, hostOptions(options))
+    hosts.push(host)
+    return host
+  }
+  beforeEach(() => {
+    gate = new Gate()
+  })
+  afterEach(async () => {
+    gate.open()
+    for (const host of hosts) await host.close()
+    hosts = []
+  })
+  const body = (...parameter: readonly object[]) => ({ resourceType: 'Parameters', parameter })
+
+  it('is 429 and not stored, until it has ended [KO-13]', async () => {
+    const host = await start({ refuseDuplicates: true })
+    const first = await kickOff(host, as('a'))
+    expect(expectThrottled(await ask(`${host.base}/$export`, as('a')))).to.match(/refuseDuplicates/)
+    expect(await jobsIn(database).countDocuments()).to.equal(1)
+    expect((await ask(first, as('a'))).status, 'the first one').to.equal(202)
+    expect((await ask(first, { ...as('a'), method: 'DELETE' })).status).to.equal(202)
+    const second = await kickOff(host, as('a'))
+    expectThrottled(await ask(`${host.base}/$export`, as('a')))
+    gate.open()
+    expect(await host.ended(second)).to.equal('completed')
+    await kickOff(host, as('a'))
+  })
+
+  it('is taken in once when it comes to two servers at the same time [KO-13]', async () => {
+    const both = [await start({ refuseDuplicates: true }), await start({ refuseDuplicates: true })]
+    for (const client of ['a', 'b', 'c', 'd', 'e']) {
+      const answers = await Promise.all(both.map(({ base }) => ask(`${base}/Patient/$export`, as(client))))
+      expect(answers.map(({ status }) => status).sort(), client).to.deep.equal([202, 429])
+      for (const answer of answers.filter(({ status }) => status === 429)) expectThrottled(answer)
+    }
+    expect(await jobsIn(database).countDocuments()).to.equal(5)
+  })
+
+  it('is another one for another client, and with anything that narrows it [KO-13]', async () => {
+    const host = await start({ refuseDuplicates: true })
+    const others = [
+      ...['$export', 'Patient/$export', 'Group/g/$export', '$export?_type=Patient'],
+      ...['$export?_type=Observation', '$export?_since=2024-01-01T00:00:00Z'],
+      ...['$export?_since=2024-01-02T00:00:00Z', '$export?_until=2024-01-02T00:00:00Z'],
+      ...['$export?_typeFilter=Observation%3Fstatus=final', '$export?_elements=status'],
+    ]
+    for (const client of ['a', 'b']) for (const path of others) await kickOff(host, as(client), path)
+    for (const path of others) expectThrottled(await ask(`${host.base}/${path}`, as('a')))
+  })
+
+  it('is the same in another order, by another method and in other words [KO-13]', async () => {
+    const host = await start({ refuseDuplicates: true })
+    const types = { name: '_type', valueString: 'Observation,Patient' }
+    const since = { name: '_since', valueInstant: '2024-01-01T02:00:00+02:00' }
+    await kickOff(host, as('a'), '$export?_type=Patient,Observation&_since=2024-01-01T00:00:00Z')
+    const same = [
+      ['?_since=2024-01-01T00:00:00Z&_type=Observation&_type=Patient', {}],
+      ['?_outputFormat=ndjson&_type=Observation,Patient&_since=2024-01-01T00:00:00.000Z', { method: 'POST' }],
+      ['', { body: body(types, since) }],
+      ['?_type=Nope,Patient,Observation', { body: body(since) }],
+    ] as const
+    const Prefer = 'respond-async, handling=lenient, separate-export-status'
+    for (const [query, asked] of same) {
+      const headers = { ...as('a').headers, Prefer }
+      expectThrottled(await ask(`${host.base}/$export${query}`, { ...asked, headers }))
+    }
+  })
+
+  it('is taken in as often as it comes where nobody minds', async () => {
+    const host = await start({})
+    for (let times = 0; times < 3; times += 1) await kickOff(host, as('a'))
+    expect(await jobsIn(database).countDocuments()).to.equal(3)
+  })
+})
+
 describe('a status that is asked for too often', () => {
   let gate: Gate
   let interval = 60_000
@@ -114,7 +199,7 @@ describe('a status that is asked for too often', () => {
     return statuses
   }
 
-  it('is 429, while the export goes on and its end is told at once', async () => {
+  it('is 429, while the export goes on and its end is told at once [ST-04 ERR-08]', async () => {
     const { host } = test
     const statusUrl = await kickOff(host, {})
     expect(await askTimes(statusUrl, 10)).to.deep.equal(Array(10).fill(202))
@@ -161,7 +246,7 @@ describe('the retention of an export', () => {
     expectRefusal(await ask(statusUrl, { method: 'DELETE' }), 404, 'not-found')
   }
 
-  it('is told as Expires with the manifest', async () => {
+  it('is told as Expires with the manifest [ST-06]', async () => {
     const statusUrl = await completed(test.host)
     const { headers } = await ask(statusUrl)
     const expires = String(headers.get('expires'))
@@ -172,7 +257,7 @@ describe('the retention of an export', () => {
     expect((await ask(statusUrl)).headers.get('expires')).to.equal(expires)
   })
 
-  it('ends with 404, and without files and documents', async () => {
+  it('ends with 404, and without files and documents [ERR-13]', async () => {
     const { host } = test
     const [old, young] = [await completed(host), await completed(host)]
     await change(old, { endedAt: { $subtract: ['$$NOW', HOUR] } })

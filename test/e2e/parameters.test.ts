@@ -107,7 +107,7 @@ describe('the parameters of an export', () => {
   ]
   for (const [path, isInLevel] of LEVELS) {
     for (const [what, values, matches] of filters) {
-      it(`${path} with _typeFilter of ${what} has what matches, and whole types beside it`, async () => {
+      it(`${path} with _typeFilter of ${what} has what matches, and whole types beside it [QP-40 QP-42 QP-43${what.includes('queries') ? ' QP-41' : ''}]`, async () => {
         const expected = idsOf(everything.filter(isInLevel).filter(matches))
         for (const way of ['GET', 'POST'] as const) {
           const pairs = values.map((value) => ['_typeFilter', value] as const)
@@ -117,7 +117,7 @@ describe('the parameters of an export', () => {
     }
   }
 
-  it('_elements keeps what was asked for, what is mandatory, and says so in a tag', async () => {
+  it('_elements keeps what was asked for, what is mandatory, and says so in a tag [QP-50 QP-51 QP-52]', async () => {
     const asked = [
       ['_elements', 'Observation.value,Patient.name'],
       ['_elements', 'Patient.birthDate'],
@@ -143,7 +143,7 @@ describe('the parameters of an export', () => {
   })
 
   for (const name of ['_until', '_till']) {
-    it(`${name} leaves out what was updated at that time or later`, async () => {
+    it(`${name} leaves out what was updated at that time or later [QP-26]`, async () => {
       const times = RESOURCES.map(({ meta }) => (meta as { lastUpdated: string }).lastUpdated).sort()
       const [since, until] = [times[50], times[200]] as [string, string]
       const isBetween = ({ meta }: TestResource) => {
@@ -165,11 +165,11 @@ describe('the parameters of an export', () => {
     const asked = (...ids: readonly string[]) => ids.map((id) => ['patient', id] as const)
 
     for (const path of ['Patient/$export', 'Group/ours/$export']) {
-      it(`${path} has the compartments of the patients that are named, by any reference`, async () => {
+      it(`${path} has the compartments of the patients that are named, by any reference [QP-60 QP-64]`, async () => {
         const pairs = asked('Patient/p2', `${test.host.base}/Patient/p10`, 'Patient/p2')
         expect(idsOf(await exported(path, pairs, 'POST'))).to.deep.equal(of(['p2', 'p10']))
       })
-      it(`${path} refuses patients that are not there, and leaves them out when lenient`, async () => {
+      it(`${path} refuses patients that are not there, and leaves them out when lenient [QP-63]`, async () => {
         const pairs = asked(
           'Patient/p2',
           'Patient/nobody',
@@ -187,7 +187,7 @@ describe('the parameters of an export', () => {
       ['$export', 'GET'],
       ['Patient/$export', 'GET'],
     ] as const) {
-      it(`is refused for ${way} of ${path}, lenient or not, since everyone would be exported`, async () => {
+      it(`is refused for ${way} of ${path}, lenient or not, since everyone would be exported [${path === '$export' ? 'QP-61' : 'QP-62'} ERR-03]`, async () => {
         for (const prefer of ['', ', handling=lenient']) {
           const refused = await kickOff(test.host, path, asked('Patient/p2'), way, prefer)
           expect(refused.status).to.equal(400)
@@ -209,7 +209,7 @@ describe('the parameters of an export', () => {
     ['_elements', 'Patient.name.family', /name/],
     ['_elements', 'Nothing.id', /Nothing/],
   ]
-  it('that cannot be met are refused by name, or left out when lenient', async () => {
+  it('that cannot be met are refused by name, or left out when lenient [QP-44 QP-46 QP-48 QP-53]', async () => {
     for (const [name, value, says] of refusals) {
       for (const way of ['GET', 'POST'] as const) {
         const refused = await kickOff(test.host, '$export', [[name, value]], way)

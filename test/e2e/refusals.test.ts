@@ -26,7 +26,7 @@ const ISSUE_TYPES = `invalid structure required value invariant security login u
   extension too-costly business-rule conflict transient lock-error no-store exception timeout incomplete
   throttled informational`.split(/\s+/)
 
-describe('a kick-off that is refused', () => {
+describe('a kick-off that is refused [KO-12 ERR-01 ERR-15]', () => {
   const database = useSuiteDatabase()
   /** The one that is asked comes first. */
   const hosts: TestHost[] = []
@@ -67,7 +67,7 @@ describe('a kick-off that is refused', () => {
       ...notInstants().map((value) => ['_since', value] as const),
     ]
     for (const [name, value] of unsafe) {
-      it(`${name} ${JSON.stringify(value)}, lenient or not`, async () => {
+      it(`${name} ${JSON.stringify(value)}, lenient or not [${name === '_since' ? 'QP-21' : 'QP-12'} ERR-03]`, async () => {
         for (const headers of [{}, { Prefer: 'respond-async, handling=lenient' }]) {
           await expectParametersRefused([[name, value]], new RegExp(name), headers)
         }
@@ -76,11 +76,11 @@ describe('a kick-off that is refused', () => {
 
     // Encounter is a type, but not one of this host.
     for (const value of words('Missing Encounter patient Patient,Missing Resource * __proto__ Patient;')) {
-      it(`_type ${value}`, () => expectParametersRefused([['_type', value]], /_type/))
+      it(`_type ${value} [KO-17 QP-33]`, () => expectParametersRefused([['_type', value]], /_type/))
     }
 
     for (const name of ['_since', '_outputFormat']) {
-      it(`${name} given twice`, async () => {
+      it(`${name} given twice [QP-06]`, async () => {
         const one = [name, name === '_since' ? '2024-01-31T00:00:00Z' : 'ndjson'] as const
         await expectParametersRefused([one, one], new RegExp(name))
         await expectRefusal(`$export${queryOf([one])}`, parametersBody([one]), 400, new RegExp(name))
@@ -89,7 +89,7 @@ describe('a kick-off that is refused', () => {
 
     for (const name of unknownParameters()) {
       const shown = JSON.stringify(name.slice(0, 30)).slice(1, -1)
-      it(`the unknown parameter "${shown}"`, () =>
+      it(`the unknown parameter "${shown}" [QP-04 QP-07]`, () =>
         expectParametersRefused([[name, 'x']], new RegExp(shown.replaceAll(/\W/g, '\\$&'))))
     }
 
@@ -98,7 +98,7 @@ describe('a kick-off that is refused', () => {
       expect(JSON.parse(text).issue).to.have.length(3)
     })
 
-    it('types outside the compartment only, where there is one', () =>
+    it('types outside the compartment only, where there is one [QP-33]', () =>
       expectParametersRefused([['_type', 'Organization']], /types asked for/, {}, PATHS.slice(1)))
 
     it('lenient handling that leaves no type', () =>
@@ -131,7 +131,7 @@ describe('a kick-off that is refused', () => {
     }
   })
 
-  describe('for its body', () => {
+  describe('for its body [KO-04]', () => {
     const bad: readonly (readonly [what: string, body: string, says: RegExp])[] = [
       ['cut off', '{"resourceType":"Parameters"', /JSON/],
       ['of words', 'export everything', /JSON/],
@@ -189,7 +189,7 @@ describe('a kick-off that is refused', () => {
 
   describe('for its group', () => {
     const groups: readonly (readonly [what: string, id: string, status: number | string])[] = [
-      ['that does not exist', 'nobody', 404],
+      ['that does not exist [GR-04]', 'nobody', 404],
       ['whose id is of another type', 'p1', 404],
       ['with a malformed id', 'a%20b', 404],
       ['with an id that is too long', 'x'.repeat(65), 404],
@@ -239,7 +239,7 @@ describe('a kick-off that is refused', () => {
     await fc.assert(fc.asyncProperty(anywhere, malformed(), isRefused), { seed: 20240131, numRuns: 200 })
   })
 
-  describe('with strictHeaders', () => {
+  describe('with strictHeaders [KO-05 KO-06]', () => {
     const right = { Accept: 'application/fhir+json', Prefer: 'respond-async' }
     const wrong: readonly (readonly [headers: Headers, says: RegExp])[] = [
       [{ Prefer: right.Prefer }, /Accept/],
@@ -336,7 +336,7 @@ function notInstants(): readonly string[] {
 
 function unknownParameters(): readonly string[] {
   return [
-    ...words('includeAssociatedData organizeOutputBy _container'),
+    ...words('organizeOutputBy _container'),
     ...words('_count _lastUpdated _TYPE _type[] _since[$gt] é'),
     ...words('__proto__ constructor toString hasOwnProperty'),
     ...['', ' _type', '\0', 'x'.repeat(5000)],

@@ -42,7 +42,7 @@ describe('the status of an export', () => {
   })
   afterEach(() => gate.open())
 
-  it('is 202 with progress while it runs, then 200 with the manifest', async () => {
+  it('is 202 with progress while it runs, then 200 with the manifest [ST-01 ST-02 ST-03 ST-05 ST-17 MF-04 MF-08 MF-17]', async () => {
     const { host } = test
     const asked = `${host.base}/$export?_outputFormat=ndjson`
     const statusUrl = String((await ask(asked)).headers['content-location'])
@@ -80,7 +80,7 @@ describe('the status of an export', () => {
     expect((await ask(statusUrl)).bytes.equals(complete.bytes), 'the same manifest again').to.equal(true)
   })
 
-  it('is 404 for ids that are none of its own, as DELETE and the files are', async () => {
+  it('is 404 for ids that are none of its own, as DELETE and the files are [ST-16 DL-05 ERR-13]', async () => {
     gate.open()
     const statusUrl = await completed(test.host)
     for (const id of strangeIds(idOf(statusUrl))) {
@@ -127,7 +127,7 @@ describe('output files', () => {
   for (const [what, options, counts] of limits) {
     describe(`that roll over by ${what}`, () => {
       const test = useHost(useDatabase(), () => ({ resources: basics, types: ['Patient'], options }))
-      it('are numbered, and each is what its headers and the manifest say', async () => {
+      it('are numbered, and each is what its headers and the manifest say [QP-11 MF-07 MF-09 FL-02 FL-05 OR-03]', async () => {
         const { host } = test
         const statusUrl = await host.client.kickOff('system')
         const { output } = await host.manifest(statusUrl)
@@ -224,7 +224,7 @@ describe('output files', () => {
       expect(test.host.log.filter(({ level }) => level === 'error')).to.deep.equal([])
     })
 
-    it('may be deleted: the download that is under way is completed', async () => {
+    it('may be deleted: the download that is under way is completed [FL-12]', async () => {
       const { statusUrl, url, response } = await beginDownload()
       await test.host.client.remove(statusUrl)
       expect(String((await buffer(response)).length)).to.equal(response.headers['content-length'])
@@ -261,7 +261,7 @@ describe('DELETE of an export', () => {
   afterEach(() => gate.open())
 
   for (const level of ['system', { group: 'g' }] as const) {
-    it(`that runs at ${typeof level === 'string' ? level : 'group'} level stops the worker and leaves nothing`, async () => {
+    it(`that runs at ${typeof level === 'string' ? level : 'group'} level stops the worker and leaves nothing [DL-01 DL-02 DL-03 DL-05 DL-06]`, async () => {
       const { host } = test
       const statusUrl = await host.client.kickOff(level)
       await gate.reached
@@ -286,7 +286,7 @@ describe('DELETE of an export', () => {
     await waitForDocument(jobs, ({ _id, status }) => _id === next && status === 'completed')
   })
 
-  it('that is complete removes its files and no others', async () => {
+  it('that is complete removes its files and no others [DL-04 DL-05 ERR-13 ERR-14]', async () => {
     gate.open()
     const { host } = test
     const statusUrl = await host.client.kickOff({ group: 'g' })

@@ -1,10 +1,11 @@
 import { expect } from 'chai'
 import { ExportError } from '../../plugin/errors.js'
-import { requirePlace, requireRoom } from '../../plugin/jobs/admission.js'
+import { type RunningLimits, requirePlace, requireRoom } from '../../plugin/jobs/admission.js'
 import type { ExportJobs } from '../../plugin/jobs/export-jobs.js'
 import { FAILURE, newJob, useJobRecord } from './job-record.js'
 
 const LIMITS = { maxRunningExports: 10, maxRunningExportsPerClient: 3 }
+const ONCE = { maxRunningExports: 100, maxRunningExportsPerClient: 100, refuseDuplicates: true }
 const ids = (count: number) => Array.from({ length: count }, (_, index) => `job${100 + index}`)
 
 describe('the limits of running exports', () => {
@@ -16,9 +17,13 @@ describe('the limits of running exports', () => {
   }
   const remaining = async () => (await record.documents('jobs')).map(({ _id }) => _id).sort()
   /** What a process does with a job that it has stored. */
-  const decide = async (jobs: ExportJobs, candidate: ReturnType<typeof job>) => {
+  const decide = async (
+    jobs: ExportJobs,
+    candidate: ReturnType<typeof job>,
+    limits: RunningLimits = LIMITS,
+  ) => {
     try {
-      await requirePlace(candidate, jobs, LIMITS)
+      await requirePlace(candidate, jobs, limits)
     } catch (error) {
       if (!(error instanceof ExportError && error.status === 429)) throw error
       expect(await jobs.withdraw(candidate._id)).to.equal(true)
@@ -52,6 +57,59 @@ describe('the limits of running exports', () => {
     await Promise.all(candidates.map((candidate) => record.jobs.accept(candidate)))
     await Promise.all(candidates.map((candidate) => decide(record.jobs, candidate)))
     expect(await remaining()).to.deep.equal(['job100', 'job101', 'job102', 'job106', 'job107'])
+  })
+
+  describe('that are equal', () => {
+    const asking = (id: string, fingerprint: string, owner = 'a') => ({ ...job(id, owner), fingerprint })
+    const refusalOf = (candidate: ReturnType<typeof asking>, limits: RunningLimits) =>
+      requireRoom(candidate, record.jobs, limits).then(
+        () => undefined,
+        (error: ExportError) => error,
+      )
+
+    it('leave the first of 30 that several processes have stored at the same time [KO-13]', async () => {
+      const processes = [record.jobs, await record.connect(60_000), await record.connect(60_000)]
+      const candidates = ids(30).map((id, index) => asking(id, index % 2 === 0 ? 'x' : 'y'))
+      await Promise.all(candidates.map((candidate) => record.jobs.accept(candidate)))
+      await Promise.all(
+        candidates.map((candidate, index) => decide(processes[index % 3] as ExportJobs, candidate, ONCE)),
+      )
+      expect(await remaining()).to.deep.equal(['job100', 'job101'])
+    })
+
+    it('are refused before they are stored, by the name of the option [KO-13]', async () => {
+      await record.jobs.accept(asking('first', 'x'))
+      const refusal = await refusalOf(asking('second', 'x'), ONCE)
+      expect(refusal).to.include({ status: 429, retryAfter: 10 })
+      expect(refusal?.issues[0]).to.include({ severity: 'error', code: 'throttled' })
+      expect(refusal?.message).to.match(/refuseDuplicates/)
+      expect(await refusalOf(asking('other', 'y'), ONCE)).to.equal(undefined)
+    })
+
+    it('are no concern where nobody minds', async () => {
+      await record.jobs.accept(asking('first', 'x'))
+      for (const limits of [LIMITS, { ...LIMITS, refuseDuplicates: false }]) {
+        expect(await refusalOf(asking('second', 'x'), limits)).to.equal(undefined)
+        await requirePlace(asking('second', 'x'), record.jobs, limits)
+      }
+    })
+
+    it('may follow one that has ended [KO-13]', async () => {
+      for (const id of ['cancelled', 'failed']) await record.jobs.accept(asking(id, id))
+      await record.jobs.cancel('cancelled')
+      await record.jobs.fail('failed', FAILURE)
+      for (const id of ['cancelled', 'failed']) {
+        expect(await refusalOf(asking('next', id), ONCE)).to.equal(undefined)
+      }
+    })
+
+    it('still count against the limits of a client and of all', async () => {
+      for (const id of ids(3)) await record.jobs.accept(asking(id, id))
+      const limits = { ...LIMITS, refuseDuplicates: true }
+      expect((await refusalOf(asking('next', 'y'), limits))?.message).to.match(/PerClient/)
+      for (const id of ids(10).slice(3)) await record.jobs.accept(asking(id, id, id))
+      expect((await refusalOf(asking('next', 'y', 'b'), limits))?.message).to.match(/maxRunningExports\b/)
+    })
   })
 
   it('are never exceeded by a job that is older than those already taken in', async () => {
@@ -131,9 +189,13 @@ describe('the limits of running exports', () => {
   })
 
   it('are counted with an index alone', async () => {
-    await record.jobs.accept(job('a', 'me'))
-    const filter = { endedAt: null, owner: 'me' }
-    const plan = await database.db.collection('bulkexport.jobs').find(filter).explain('queryPlanner')
-    expect(JSON.stringify(plan['queryPlanner'].winningPlan)).to.match(/IXSCAN.*"endedAt":1,"owner":1/)
+    for (const id of ids(5)) await record.jobs.accept({ ...job(id, id), fingerprint: id })
+    await record.jobs.accept({ ...job('a', 'me'), fingerprint: 'me' })
+    for (const name of ['owner', 'fingerprint']) {
+      const filter = { endedAt: null, [name]: 'me' }
+      const plan = await database.db.collection('bulkexport.jobs').find(filter).explain('queryPlanner')
+      const winning = JSON.stringify(plan['queryPlanner'].winningPlan)
+      expect(winning).to.match(new RegExp(`IXSCAN.*"endedAt":1,"${name}":1`))
+    }
   })
 })

@@ -65,7 +65,7 @@ describe('startEngine', () => {
       search: hostSearch({ profiles: { Patient: { service: { search }, versions: ['4_0_0'] } } }),
       ...{ storage, logger, workers: 1, pageSize: 10, lease: 3000, writeGrace: 0 },
       limits: { resources: 100, bytes: 1_000_000 },
-      ...{ retention: 60_000, maxRunningExports: 100, maxRunningExportsPerClient: 10 },
+      ...{ retention: 60_000, maxRunningExports: 100, maxRunningExportsPerClient: 10, compressFiles: false },
     })
     engines.push(engine)
     return engine

@@ -41,7 +41,7 @@ describe('exportJobs', () => {
         Array.from({ length: 8 }, (_, index) => (index % 2 ? record.jobs : record.dying).plan(job)),
       )
       const held = await claimed()
-      await record.jobs.commit(held, file('x-1.ndjson'), position(1))
+      await record.jobs.commit(held, [file('x-1.ndjson')], position(1))
       const other = await claimed()
       await record.jobs.release(other, 'done')
       const before = [await documents('tasks'), await documents('jobs')]

@@ -34,7 +34,7 @@ describe('exportJobs, for tasks', () => {
     it('gives a task whose runner died to one of many, with all that it had done', async () => {
       await planned('a', ['Patient'])
       const dead = await claimed(record.dying)
-      await record.jobs.commit(dead, file('Patient-1.ndjson'), position(7))
+      await record.jobs.commit(dead, [file('Patient-1.ndjson')], position(7))
       const claims = await Promise.all(Array.from({ length: 20 }, () => record.jobs.claim()))
       const [next, ...more] = claims.filter((task) => task !== undefined)
       expect(more).to.deep.equal([])
@@ -70,7 +70,7 @@ describe('exportJobs, for tasks', () => {
     const task = await claimed()
     const names = ['Patient-1.ndjson', 'Patient-2.ndjson', 'Patient-7.ndjson']
     for (const [index, name] of names.entries()) {
-      expect(await record.jobs.commit(task, file(name, index), position(index))).to.equal(true)
+      expect(await record.jobs.commit(task, [file(name, index)], position(index))).to.equal(true)
       const stored = await taskOf(task)
       expect(stored?.position).to.deep.equal(position(index))
       expect(stored?.files).to.deep.equal(names.slice(0, index + 1).map((kept, at) => file(kept, at)))
@@ -80,7 +80,7 @@ describe('exportJobs, for tasks', () => {
   it('restarts a task from nothing, and gives the files that no longer count', async () => {
     await planned('a', ['Patient'])
     const task = await claimed()
-    await record.jobs.commit(task, file('Patient-1.ndjson'), position(1))
+    await record.jobs.commit(task, [file('Patient-1.ndjson')], position(1))
     expect(await record.jobs.restart(task)).to.deep.equal([file('Patient-1.ndjson')])
     expect(await record.jobs.restart(task)).to.deep.equal([])
     const stored = await taskOf(task)
@@ -101,11 +101,11 @@ describe('exportJobs, for tasks', () => {
       it(`${how} can change nothing any more`, async () => {
         await planned('a', ['Patient'])
         const task = await claimed(record.dying)
-        await record.jobs.commit(task, file('Patient-1.ndjson'), position(1))
+        await record.jobs.commit(task, [file('Patient-1.ndjson')], position(1))
         await lose(task)
         const before = [await documents('tasks'), await documents('jobs')]
         expect(await record.jobs.renew(task)).to.equal(false)
-        expect(await record.jobs.commit(task, file('Patient-2.ndjson'), position(2))).to.equal(false)
+        expect(await record.jobs.commit(task, [file('Patient-2.ndjson')], position(2))).to.equal(false)
         expect(await record.jobs.restart(task)).to.equal(undefined)
         for (const status of RELEASES) expect(await record.jobs.release(task, status)).to.equal(false)
         expect([await documents('tasks'), await documents('jobs')]).to.deep.equal(before)
@@ -119,12 +119,14 @@ describe('exportJobs, for tasks', () => {
       await planned('b', ['A'])
       const tasks = [await claimed(), await claimed(), await claimed()]
       for (const task of tasks) {
-        const numbers = await Promise.all(Array.from({ length: 30 }, () => record.jobs.nextFileNumber(task)))
+        const numbers = await Promise.all(
+          Array.from({ length: 30 }, () => record.jobs.nextFileNumber(task, task.type ?? '')),
+        )
         expect(numbers.sort((a, b) => Number(a) - Number(b))).to.deep.equal(
           numbers.map((_, index) => index + 1),
         )
         await record.jobs.restart(task)
-        expect(await record.jobs.nextFileNumber(task)).to.equal(31)
+        expect(await record.jobs.nextFileNumber(task, task.type ?? '')).to.equal(31)
       }
     })
 
@@ -138,10 +140,10 @@ describe('exportJobs, for tasks', () => {
       it(`gives none once the job is ${name}`, async () => {
         await planned('a', ['A', 'B'])
         const task = await claimed()
-        await record.jobs.nextFileNumber(task)
+        await record.jobs.nextFileNumber(task, task.type ?? '')
         if (name === 'completed') await record.jobs.release(task, 'done')
         await end()
-        expect(await record.jobs.nextFileNumber(task)).to.equal(undefined)
+        expect(await record.jobs.nextFileNumber(task, task.type ?? '')).to.equal(undefined)
       })
     }
   })
@@ -179,7 +181,7 @@ describe('exportJobs, for tasks', () => {
             const name = `f-${own.length + 1}.ndjson`
             const outcome =
               step === 'commit'
-                ? await record.jobs.commit(task, file(name), position(1))
+                ? await record.jobs.commit(task, [file(name)], position(1))
                 : step === 'restart'
                   ? (await record.jobs.restart(task)) !== undefined
                   : step === 'done' || step === 'waiting'

@@ -24,7 +24,9 @@ export const newJob = (id: string, types: readonly string[] = TYPES) => ({
     headers: { '$where.x': '1' },
   }),
 })
-export const file = (name: string, resources = 3) => ({ name, resources, bytes: 10 * resources })
+export const file = (name: string, resources = 3) => {
+  return { kind: 'output' as const, name, resources, bytes: 10 * resources }
+}
 export const position = (finished: number) => ({
   patient: 'p.1',
   path: 0,

@@ -208,7 +208,7 @@ function queueTests(uri: () => string, wakes: string): void {
     expect(heard.all).to.deep.equal(['a', 'b'])
   })
 
-  it('works on no more than its workers at the same time', async () => {
+  it('works on no more than its workers at the same time [KO-27]', async () => {
     const done = new Calls()
     const both = new Calls()
     let now = 0

@@ -108,7 +108,7 @@ describe('an engine, when the retention is over', () => {
       ...{ connection, storage, logger, retention, workers: 1, pageSize: 10, lease: 3000, writeGrace: 0 },
       search: hostSearch({ profiles: { Patient: { service: { search }, versions: ['4_0_0'] } } }),
       limits: { resources: 100, bytes: 1_000_000 },
-      ...{ maxRunningExports: 100, maxRunningExportsPerClient: 10 },
+      ...{ maxRunningExports: 100, maxRunningExportsPerClient: 10, compressFiles: false },
     })
     engines.push(engine)
     await engine.stop()

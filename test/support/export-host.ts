@@ -14,7 +14,7 @@ import {
   type Manifest,
 } from '../../plugin/index.js'
 import { type BulkClient, bulkClient } from '../../scripts/client/bulk-client.js'
-import { collectionName, createHostConfig } from '../../scripts/host/index.js'
+import { collectionName, createHostConfig, deletedSince } from '../../scripts/host/index.js'
 import { linesIn } from '../../scripts/host/ndjson-lines.js'
 import { waitForDocument } from './change-stream.js'
 import { createTestLogger, type LogRecord } from './logger.js'
@@ -72,6 +72,7 @@ export async function startHost(database: TestDatabase, options: TestHostOptions
     mongodb: { uri: database.uri },
     storage: pathToFileURL(folder).href,
     ...{ logger, writeGrace: 0, lease: 1500 },
+    deletedSince: deletedSince(db),
     // Tests of kick-offs leave theirs lying.
     maxRunningExports: 10_000,
     ...options.options,

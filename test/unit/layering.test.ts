@@ -24,6 +24,7 @@ const IMPORTS = [
   '../index.js',
   '../fhir/resource.js',
   '../search/search-adapter.js',
+  '../search/host-hooks.js',
   HOST_SEARCH,
   "import { hostSearch } from '../search/host-search.js'",
   '../search/core.js',
@@ -61,7 +62,12 @@ const NODE = ['node:fs', 'node:fs/promises']
 const FHIR = ['./neighbour.js', '../errors.js', 'fhir/r4.js']
 const STORAGE = ['./neighbour.js', ...NODE]
 const SEARCH = ['./neighbour.js', '../errors.js', '../fhir/resource.js', ...NODE]
-const CONTRACTS = ['../search/search-adapter.js', HOST_SEARCH, '../storage/export-storage.js']
+const CONTRACTS = [
+  '../search/search-adapter.js',
+  '../search/host-hooks.js',
+  HOST_SEARCH,
+  '../storage/export-storage.js',
+]
 const JOBS = ['./neighbour.js', '../errors.js', '../fhir/resource.js', ...CONTRACTS, ...NODE, LOGGER]
 const HTTP = [...JOBS, '../jobs/model.js']
 const MONGOOSE = IMPORTS.filter((name) => name.endsWith("'mongoose'"))

@@ -12,7 +12,7 @@ const [mandatory, properties] = [MandatoryElements, PropertyPaths].map(
 const choices = Object.values(ChoiceTypes)[0] as Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
 describe('mandatoryElements', () => {
-  it('are those of the published definitions, for every type', () => {
+  it('are those of the published definitions, for every type [QP-51]', () => {
     for (const [type, elements] of Object.entries(mandatory as Table)) {
       const expected = elements.map((element) => element.replace('[x]', ''))
       expect([...mandatoryElements(type)].sort(), type).to.deep.equal(expected.sort())
@@ -40,7 +40,7 @@ describe('parseElements', () => {
     }
   })
 
-  it('applies a bare name to all types, and a comma list as repetition', () => {
+  it('applies a bare name to all types, and a comma list as repetition [QP-01 QP-50]', () => {
     expect(parse(['id, Patient.name', 'status'])).to.deep.equal({
       Patient: ['id', 'name', 'status'],
       Observation: ['id', 'status'],
@@ -61,7 +61,7 @@ describe('parseElements', () => {
     '__proto__',
     'Patient.',
   ]) {
-    it(`refuses ${value}, and leaves it out when lenient`, () => {
+    it(`refuses ${value}, and leaves it out when lenient [QP-53]`, () => {
       expect(() => parse([value])).to.throw('_elements')
       expect(parse([value, 'id'], true)).to.deep.equal({ Patient: ['id'], Observation: ['id'] })
     })
@@ -69,7 +69,7 @@ describe('parseElements', () => {
 })
 
 describe('withElements', () => {
-  it('leaves the resource as it is and keeps the tags that are there', () => {
+  it('leaves the resource as it is and keeps the tags that are there [QP-52]', () => {
     const tag = [
       { system: 'a', code: 'b' },
       { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' },

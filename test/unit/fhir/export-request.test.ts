@@ -119,7 +119,7 @@ for (const [way, sent] of WAYS) {
         )
       })
 
-      it('may be ahead as far as clocks differ, but not further', () => {
+      it('may be ahead as far as clocks differ, but not further [QP-22]', () => {
         expect(parse([['_since', '2024-01-31T12:01:00Z']]).since).to.deep.equal(
           new Date('2024-01-31T12:01:00Z'),
         )
@@ -146,7 +146,7 @@ for (const [way, sent] of WAYS) {
     })
 
     for (const name of ['_outputFormat', '_since']) {
-      it(`${name} may be given only once, and that is said once`, () => {
+      it(`${name} may be given only once, and that is said once [QP-06]`, () => {
         const value = name === '_since' ? '2024-01-01T00:00:00Z' : 'ndjson'
         const error = refusal([
           [name, value],
@@ -219,7 +219,7 @@ for (const [way, sent] of WAYS) {
           expect(ignored.map(({ diagnostics }) => diagnostics).join()).to.include('Organization')
         })
 
-        it(`refuses what is in no compartment alone at ${level} level`, () => {
+        it(`refuses what is in no compartment alone at ${level} level [QP-33]`, () => {
           expect(refusal([['_type', 'Organization,Practitioner']], { level }).status).to.equal(400)
           expect(refusal([['_type', 'Organization']], { level, lenient: true }).status).to.equal(400)
         })
@@ -230,10 +230,10 @@ for (const [way, sent] of WAYS) {
       }
     })
 
-    describe('other parameters', () => {
-      const unsupported = ['_container', 'organizeOutputBy', 'includeAssociatedData', '_TYPE', 'type']
+    describe('other parameters [QP-04]', () => {
+      const unsupported = ['_container', 'organizeOutputBy', '_TYPE', 'type']
       for (const name of [...unsupported, 'x'.repeat(300), '__proto__', 'constructor']) {
-        it(`${name.slice(0, 24)} is refused by name, and left out when lenient`, () => {
+        it(`${name.slice(0, 24)} is refused by name, and left out when lenient${name === 'organizeOutputBy' ? ' [QP-81]' : ''}`, () => {
           const pairs = [
             [name, 'a'],
             [name, 'b'],
@@ -249,6 +249,40 @@ for (const [way, sent] of WAYS) {
           expect(ignored).to.have.lengthOf(1)
         })
       }
+
+      const associated = [
+        { values: ['LatestProvenanceResources'], is: 'latest' },
+        { values: ['RelevantProvenanceResources'], is: 'relevant' },
+        { values: ['LatestProvenanceResources,RelevantProvenanceResources'], is: 'relevant' },
+        { values: ['RelevantProvenanceResources', ' LatestProvenanceResources '], is: 'relevant' },
+        { values: ['LatestProvenanceResources,LatestProvenanceResources'], is: 'latest' },
+      ]
+      for (const { values, is } of associated) {
+        it(`includeAssociatedData=${values.join(' and ')} is ${is}, and Provenance among the types`, () => {
+          const pairs = values.map((value) => ['includeAssociatedData', value] as const)
+          const asked = parse([...pairs, ['_type', 'Patient']], { hostTypes: ['Patient', 'Provenance'] })
+          expect(asked.associated).to.equal(is)
+          expect(asked.types).to.deep.equal(['Patient', 'Provenance'])
+        })
+      }
+
+      for (const value of ['_custom', 'latestProvenanceResources', '', ',', 'x'.repeat(300)]) {
+        it(`includeAssociatedData=${value.slice(0, 24)} is refused, and left out when lenient`, () => {
+          const pairs = [['includeAssociatedData', value]] as const
+          const context = { hostTypes: ['Patient', 'Provenance'] }
+          expect(refusal(pairs, context).issues).to.have.lengthOf(1)
+          const { associated: left, ignored } = parse(pairs, { ...context, lenient: true })
+          expect(left).to.equal(undefined)
+          expect(ignored).to.have.lengthOf(1)
+        })
+      }
+
+      it('includeAssociatedData is refused where there is no Provenance, and left out when lenient', () => {
+        const pairs = [['includeAssociatedData', 'LatestProvenanceResources']] as const
+        const context = { hostTypes: ['Patient'] }
+        expect(refusal(pairs, context).message).to.include('no Provenance')
+        expect(parse(pairs, { ...context, lenient: true }).types).to.deep.equal(['Patient'])
+      })
 
       it('about the form of the answer are passed over', () => {
         const { ignored } = parse([

@@ -40,7 +40,7 @@ describe('queryParameters', () => {
   }
 })
 
-describe('bodyParameters', () => {
+describe('bodyParameters [QP-03]', () => {
   /** Every value[x] of R4 that has one value that can be written in a URL. */
   const values: readonly [string, unknown, string][] = [
     ['valueBase64Binary', 'QQ==', 'QQ=='],

@@ -41,7 +41,7 @@ const { getSearchParameters } = createRequire(import.meta.url)(
 const sorted = (values: Iterable<string>) => [...values].sort()
 
 describe('the patient compartment', () => {
-  it('has the types of the definition, in alphabetical order', () => {
+  it('has the types of the definition, in alphabetical order [KO-14]', () => {
     expect(COMPARTMENT_TYPES).to.deep.equal(sorted(Object.keys(PARAMETERS)))
     expect(sorted(Object.keys(PATHS))).to.deep.equal(sorted(Object.keys(PARAMETERS)))
   })

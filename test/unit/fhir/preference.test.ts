@@ -1,10 +1,11 @@
 import { expect } from 'chai'
 import { parsePrefer } from '../../../plugin/fhir/preference.js'
 
-const ASYNC = { respondAsync: true, lenient: false }
-const LENIENT = { respondAsync: false, lenient: true }
-const BOTH = { respondAsync: true, lenient: true }
-const NEITHER = { respondAsync: false, lenient: false }
+const NEITHER = { respondAsync: false, lenient: false, separateStatus: false }
+const ASYNC = { ...NEITHER, respondAsync: true }
+const LENIENT = { ...NEITHER, lenient: true }
+const BOTH = { ...ASYNC, lenient: true }
+const SEPARATE = { ...ASYNC, separateStatus: true }
 
 describe('parsePrefer', () => {
   const cases = [
@@ -29,6 +30,11 @@ describe('parsePrefer', () => {
     ['respond-async; handling=lenient', BOTH],
     ['return=minimal, foo; bar=baz, respond-async', ASYNC],
     ['respond-async, respond-async', ASYNC],
+    ['respond-async,separate-export-status', SEPARATE],
+    ['Separate-Export-Status; handling=lenient, respond-async', { ...SEPARATE, lenient: true }],
+    ['separate-export-status', { ...NEITHER, separateStatus: true }],
+    ['respond-async, xseparate-export-status', ASYNC],
+    ['respond-async, separate-export-status=no', ASYNC],
     // RFC 7240, 2: of a preference that is given more than once, the first counts.
     ['handling=strict, handling=lenient', NEITHER],
     ['handling=lenient, handling=strict', LENIENT],

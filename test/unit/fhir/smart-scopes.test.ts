@@ -12,7 +12,7 @@ const PERMISSIONS = Array.from({ length: 32 }, (_, bits) =>
   [...'cruds'].filter((_letter, index) => bits & (1 << index)).join(''),
 )
 
-describe('SMART scopes', () => {
+describe('SMART scopes [AU-03]', () => {
   const cases: readonly (readonly [scopes: string, granted: string])[] = [
     // v1
     ['system/Patient.read', 'Patient'],
@@ -92,7 +92,7 @@ describe('SMART scopes', () => {
     ['https://example.org/system/*.read', ''],
   ]
   for (const [scopes, expected] of cases) {
-    it(`${JSON.stringify(scopes)} grants ${expected === '' ? 'nothing' : expected}`, () => {
+    it(`${JSON.stringify(scopes)} grants ${expected === '' ? 'nothing' : expected}${scopes.includes('?') ? ' [AU-04]' : ''}`, () => {
       expect(granted(scopes), 'one text').to.equal(expected)
       if (!scopes.includes(' ')) expect(granted([scopes]), 'an array of one').to.equal(expected)
     })

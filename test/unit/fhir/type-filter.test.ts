@@ -35,7 +35,7 @@ describe('parseTypeFilters', () => {
     [' Patient?gender=male , Patient?gender=male', [['Patient', ['gender', 'male']]]],
   ]
   for (const [value, expected] of forms) {
-    it(`reads ${value}`, () => {
+    it(`reads ${value} [QP-40]`, () => {
       expect(parse([value])).to.deep.equal(expected)
     })
   }
@@ -55,7 +55,7 @@ describe('parseTypeFilters', () => {
     'Patient?_count=1',
   ]
   for (const value of [...wrong, 'Patient?_include:iterate=x', 'Patient?_has:Observation:patient:code=1']) {
-    it(`refuses ${JSON.stringify(value)}, and leaves all of it out when lenient`, () => {
+    it(`refuses ${JSON.stringify(value)}, and leaves all of it out when lenient [QP-46${/^[A-Z]\w+[?]/.test(value) ? '' : ' QP-45'}]`, () => {
       expect(() => parse(['Patient?x=1', value])).to.throw(ExportError, '_typeFilter')
       expect(parse(['Patient?x=1', value], true)).to.deep.equal([['Patient', ['x', '1']]])
     })

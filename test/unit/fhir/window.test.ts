@@ -11,7 +11,7 @@ const observation = (lastUpdated: unknown) => ({
 const T1 = new Date('2024-01-01T10:00:00.000Z')
 const T2 = new Date('2024-01-01T12:00:00.000Z')
 
-describe('isWithinWindow', () => {
+describe('isWithinWindow [QP-20]', () => {
   const cases: readonly [string, unknown, boolean][] = [
     ['before since', '2024-01-01T09:59:59.999Z', false],
     ['at since', '2024-01-01T10:00:00Z', false],
@@ -49,7 +49,7 @@ describe('isWithinWindow', () => {
     ['an invalid Date', observation(new Date(Number.NaN))],
   ]
   for (const [name, resource] of unreadable) {
-    it(`${name}: within every window, so that nothing is lost`, () => {
+    it(`${name}: within every window, so that nothing is lost [QP-25]`, () => {
       const target = resource as Parameters<typeof isWithinWindow>[0]
       expect(isWithinWindow(target, { since: T1, until: T2 })).to.equal(true)
       expect(isWithinWindow(target, { until: new Date(0) })).to.equal(true)

@@ -52,7 +52,7 @@ const cohort = {
   among: async (ids: readonly string[]) => new Set(ids.filter((id) => PATIENTS.includes(id))),
 }
 
-describe('several filter queries for one type', () => {
+describe('several filter queries for one type [QP-41]', () => {
   for (const isGroup of [false, true]) {
     it(`give each match once ${isGroup ? 'for a cohort' : 'of all'}, also when resumed after any resource`, async () => {
       await fc.assert(

@@ -25,17 +25,20 @@ function task(
   return {
     _id: `${JOB._id}-${index}`,
     job: JOB._id,
+    kind: 'resources',
     type,
     status,
     attempt: 1,
-    files: files.map(([number, resources]) => ({ name: `${type}-${number}.ndjson`, resources, bytes: 1 })),
+    files: files.map(([number, resources]) => {
+      return { kind: 'output', name: `${type}-${number}.ndjson`, resources, bytes: 1 }
+    }),
   }
 }
 
 const urlOf = (name: string) => `https://files/${name}`
 
 describe('manifestOf', () => {
-  it('lists patients first, then types by name, each with its files by number', () => {
+  it('lists patients first, then types by name, each with its files by number [OR-03]', () => {
     const tasks = [
       task('Observation', [
         [10, 3],
@@ -115,13 +118,13 @@ describe('manifestOf', () => {
     expect(tasks.map(({ type }) => type)).to.deep.equal(['Observation', 'Patient'])
   })
 
-  it('of an export without resources has empty lists, and they are there', () => {
+  it('of an export without resources has empty lists, and they are there [MF-04 EE-01]', () => {
     const manifest = manifestOf(JOB, [task('Patient', [])], false, urlOf)
     expect(manifest).to.deep.include({ output: [], deleted: [], error: [] })
   })
 
   for (const requiresAccessToken of [true, false]) {
-    it(`says that files ${requiresAccessToken ? 'need' : 'do not need'} an access token`, () => {
+    it(`says that files ${requiresAccessToken ? 'need' : 'do not need'} an access token [MF-03]`, () => {
       expect(manifestOf(JOB, [], requiresAccessToken, urlOf)).to.include({ requiresAccessToken })
     })
   }

@@ -1,0 +1,92 @@
+import { pipeline } from 'node:stream'
+import { createGzip } from 'node:zlib'
+import type { Logger } from 'winston'
+import type { ExportStorage } from '../storage/export-storage.js'
+import type { ExportJobs, HeldTask } from './export-jobs.js'
+import type { FileKind, OutputFile } from './model.js'
+import type { Part } from './output.js'
+
+export interface WriterDependencies {
+  readonly jobs: ExportJobs
+  readonly storage: ExportStorage
+  readonly logger: Logger
+  /** Whether files are kept compressed. */
+  readonly compress: boolean
+}
+
+/** Where the lines of a part go; what could not be written goes to the `error` files. */
+export interface PartTarget {
+  readonly kind: FileKind
+  /** What the names of the files begin with. */
+  readonly stem: string
+}
+
+/** Another attempt, a cancel or a failure elsewhere took the task away. */
+export class LostTask extends Error {}
+
+/** Key of a file on the storage. A compressed one says so by its ending, for whoever looks there. */
+export function fileKey(job: string, { name, gzipBytes }: Pick<OutputFile, 'name' | 'gzipBytes'>): string {
+  return gzipBytes === undefined ? `${job}/${name}` : `${job}/${name}.gz`
+}
+
+/**
+ * Writes the files of a part, and then the checkpoint that makes them count, both at once.
+ *
+ * @throws LostTask when the task is no longer the caller's; then nothing of the part is left
+ */
+export async function writePart(
+  part: Part,
+  { kind, stem }: PartTarget,
+  task: HeldTask,
+  dependencies: WriterDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const { jobs, storage, logger, compress } = dependencies
+  const files: OutputFile[] = []
+  const write = async (as: PartTarget, lines: AsyncIterable<Uint8Array>, size: Part['size']) => {
+    const number = await jobs.nextFileNumber(task, as.stem)
+    if (number === undefined) throw new LostTask()
+    const name = `${as.stem}-${number}.ndjson`
+    const started = Date.now()
+    const options = { contentType: 'application/fhir+ndjson', signal }
+    const sizes = { gzipBytes: 0 }
+    if (compress) {
+      const key = fileKey(task.job, { name, ...sizes })
+      await storage.write(key, compressed(lines, sizes), { ...options, contentEncoding: 'gzip' })
+    } else await storage.write(fileKey(task.job, { name }), lines, options)
+    // Final only now that the lines have been drained.
+    const file = { kind: as.kind, name, ...size, ...(compress ? sizes : {}) }
+    files.push(file)
+    logger.info('file.written', { job: task.job, task: task._id, ...file, ms: Date.now() - started })
+  }
+  if (part.lines !== undefined) await write({ kind, stem }, part.lines, part.size)
+  if (part.problems.length > 0) {
+    const bytes = Buffer.from(part.problems.map((problem) => `${JSON.stringify(problem)}\n`).join(''))
+    const size = { resources: part.problems.length, bytes: bytes.length }
+    await write({ kind: 'error', stem: 'error' }, once(bytes), size)
+    logger.warn('resources.failed', { job: task.job, task: task._id, resources: size.resources })
+  }
+  if (await jobs.commit(task, files, part.position)) return
+  for (const file of files) await storage.removeAll(fileKey(task.job, file))
+  throw new LostTask()
+}
+
+/** NDJSON becomes hardly smaller at the slower levels. */
+const GZIP = { level: 1, chunkSize: 65_536 }
+
+/** @param sizes is told how many bytes there are in the end */
+async function* compressed(
+  lines: AsyncIterable<Uint8Array>,
+  sizes: { gzipBytes: number },
+): AsyncGenerator<Uint8Array> {
+  // An error of the lines reaches whoever reads the compressed bytes, and an early end reaches the lines.
+  const bytes = pipeline(lines, createGzip(GZIP), () => undefined)
+  for await (const chunk of bytes as AsyncIterable<Uint8Array>) {
+    sizes.gzipBytes += chunk.length
+    yield chunk
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}

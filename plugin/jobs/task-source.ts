@@ -1,0 +1,159 @@
+import { operationOutcome } from '../errors.js'
+import { versionOf } from '../fhir/base-url.js'
+import { isPatientContent, withAbsoluteAttachments } from '../fhir/binary.js'
+import { withElements } from '../fhir/elements.js'
+import type { Resource, ResourceType } from '../fhir/resource.js'
+import type { DeletedSince } from '../search/host-hooks.js'
+import type { HostSearch } from '../search/host-search.js'
+import type { Caller } from '../search/search-adapter.js'
+import { type Cohort, cohortOf } from './cohort.js'
+import { readDeleted } from './deleted-reader.js'
+import type { ExportJob, FileKind, Models, Position, TaskSubject } from './model.js'
+import { readProvenance } from './provenance-reader.js'
+import {
+  LostPosition,
+  type ReadOptions,
+  type ReadResource,
+  readMatches,
+  readResources,
+  type Selection,
+} from './resource-reader.js'
+
+export interface SourceDependencies {
+  readonly cohorts: Models['cohort']
+  readonly search: HostSearch
+  /** Absent: the host cannot tell what was deleted. */
+  readonly deletedSince?: DeletedSince | undefined
+  /** Resources asked for at once. */
+  readonly pageSize: number
+}
+
+/** Where the lines of a task come from and where they go. */
+export interface TaskSource {
+  /** The array of the manifest that its files belong to. */
+  readonly kind: FileKind
+  /** What the names of its files begin with. */
+  readonly stem: string
+  /** @param from a position to go on after, instead of beginning */
+  read(from: Position | undefined, signal: AbortSignal): AsyncGenerator<ReadResource>
+  /** What is written of a resource. */
+  shape(resource: Resource): Resource
+}
+
+/** What a task of a job has to write. */
+export function taskSource(
+  job: ExportJob,
+  subject: TaskSubject,
+  dependencies: SourceDependencies,
+): TaskSource {
+  const whole = (resource: Resource) => resource
+  switch (subject.kind) {
+    case 'notes':
+      return { kind: 'error', stem: 'error', shape: whole, read: (from) => readNotes(job, from) }
+    case 'deleted':
+      return {
+        ...{ kind: 'deleted', stem: 'deleted', shape: whole },
+        read: (from, signal) => deletedOf(job, dependencies, from, signal),
+      }
+    case 'resources':
+      return {
+        ...{ kind: 'output', stem: subject.type, shape: shapeOf(job, subject.type) },
+        read: (from, signal) =>
+          resourcesOf(job, subject.type, dependencies, { signal, ...(from ? { from } : {}) }),
+      }
+  }
+}
+
+async function* readNotes(
+  { notes = [] }: ExportJob,
+  from: Position | undefined,
+): AsyncGenerator<ReadResource> {
+  for (const [index, note] of notes.entries()) {
+    if (index < (from?.finished ?? 0)) continue
+    yield { resource: { ...operationOutcome([note]) }, position: { path: 0, finished: index + 1 } }
+  }
+}
+
+function deletedOf(
+  job: ExportJob,
+  { cohorts, search, deletedSince }: SourceDependencies,
+  from: Position | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<ReadResource> {
+  // What the hook gives has no order to go on in.
+  if (from !== undefined) throw new LostPosition()
+  const { since, before, transactionTime: until, base, types } = job
+  if (deletedSince === undefined || since === undefined) {
+    throw new Error('This worker has no hook deletedSince, but the server that took the job in has one.')
+  }
+  const caller = JSON.parse(job.caller) as Caller
+  const cohort = cohortFor(job, cohorts)
+  return readDeleted(
+    { types, window: { since, until, ...(before ? { before } : {}) }, ...(cohort ? { cohort } : {}) },
+    {
+      ...{ deletedSince, search: search.adapter(base, caller) },
+      context: { version: versionOf(base), user: caller.user, signal },
+    },
+  )
+}
+
+function resourcesOf(
+  job: ExportJob,
+  type: ResourceType,
+  { cohorts, search, pageSize }: SourceDependencies,
+  position: Pick<ReadOptions, 'signal' | 'from'>,
+): AsyncGenerator<ReadResource> {
+  const { base, provenance, level } = job
+  const options = { ...position, pageSize, search: search.adapter(base, JSON.parse(job.caller) as Caller) }
+  const cohort = cohortFor(job, cohorts)
+  const selection = selectionOf(job, type, cohort)
+  if (type === 'Provenance' && provenance !== undefined) {
+    const { which, of: types } = provenance
+    const about = types.map((each) =>
+      which === 'compartment' ? wholeOf(job, each, cohort) : selectionOf(job, each, cohort),
+    )
+    // What comes with a resource comes with it however old it is.
+    const chosen =
+      which === 'compartment' ? selection : { ...selection, window: { until: job.transactionTime } }
+    return readProvenance(chosen, which, about, options)
+  }
+  if (type === 'Binary' && level === 'system') {
+    const isSelected = (resource: Resource) => !isPatientContent(resource, base)
+    return readMatches({ ...selection, params: {}, isSelected }, options)
+  }
+  return readResources(selection, options)
+}
+
+function selectionOf(job: ExportJob, type: ResourceType, cohort: Cohort | undefined): Selection {
+  const { since, before, transactionTime: until, base, filters = [] } = job
+  const queries = filters.filter((filter) => filter.type === type).map(({ query }) => query)
+  return {
+    ...{ type, base, window: { ...(since ? { since } : {}), ...(before ? { before } : {}), until } },
+    ...(cohort ? { cohort } : {}),
+    ...(queries.length > 0 ? { queries } : {}),
+  }
+}
+
+/** All of a type in the compartments of the cohort, whatever else was asked for. */
+function wholeOf(
+  { base, transactionTime: until }: ExportJob,
+  type: ResourceType,
+  cohort: Cohort | undefined,
+): Selection {
+  return { type, base, window: { until }, ...(cohort ? { cohort } : {}) }
+}
+
+function shapeOf({ base, elements }: ExportJob, type: ResourceType): TaskSource['shape'] {
+  const asked = elements?.[type]
+  const linked = (resource: Resource) =>
+    type === 'DocumentReference' ? withAbsoluteAttachments(resource, base) : resource
+  return asked === undefined ? linked : (resource) => withElements(linked(resource), asked)
+}
+
+function cohortFor(job: ExportJob, cohorts: Models['cohort']): Cohort | undefined {
+  if (job.level === 'system') return undefined
+  if (job.level === 'patient' && job.patients === undefined) return 'everyone'
+  // Without its cohort a group export must stop, not take everyone.
+  if (job.cohort === undefined) throw new Error(`Job ${job._id} runs without a cohort.`)
+  return cohortOf(cohorts, job.cohort)
+}
