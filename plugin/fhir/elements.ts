@@ -53,17 +53,17 @@ export function withElements(resource: Resource, asked: readonly string[]): Reso
     const name = key.replace(/^_/, '')
     return kept.some((element) => isElement(name, element))
   })
-  const { tag = [], ...meta } = (resource.meta ?? {}) as { tag?: readonly Coding[] }
-  const others = tag.filter(({ system, code }) => system !== SUBSETTED.system || code !== SUBSETTED.code)
+  const { tag, ...meta } = (resource.meta ?? {}) as { tag?: unknown }
+  const others = (Array.isArray(tag) ? tag : []).filter((each) => !isSubsetted(each))
   return {
     ...(Object.fromEntries(entries) as unknown as Resource),
     meta: { ...meta, tag: [...others, SUBSETTED] },
   }
 }
 
-interface Coding {
-  readonly system?: string
-  readonly code?: string
+function isSubsetted(tag: unknown): boolean {
+  const { system, code } = (tag ?? {}) as { system?: unknown; code?: unknown }
+  return system === SUBSETTED.system && code === SUBSETTED.code
 }
 
 function hasElement(names: readonly string[], element: string): boolean {

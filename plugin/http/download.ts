@@ -1,4 +1,4 @@
-import { pipeline, Readable, Transform } from 'node:stream'
+import { pipeline, type Readable, Transform } from 'node:stream'
 import { createGunzip, createGzip } from 'node:zlib'
 import { ExportError } from '../errors.js'
 import type { Engine } from '../jobs/engine.js'
@@ -130,18 +130,19 @@ async function bodyOf(
   const stored = pipeline(await read(key, undefined, storage), exactly(gzipBytes), ignore)
   if (coding === 'gzip') return stored
   const plain = pipeline(stored, createGunzip(), exactly(bytes), ignore)
-  return slice === undefined ? plain : Readable.from(sliced(plain, slice))
+  return slice === undefined ? plain : pipeline(plain, only(slice), ignore)
 }
 
-/** Compressed bytes have to be gone through from their beginning. */
-async function* sliced(plain: AsyncIterable<Uint8Array>, { start, end }: Slice): AsyncGenerator<Uint8Array> {
+/** What is decompressed has to be gone through from its beginning. */
+function only({ start, end }: Slice): Transform {
   let passed = 0
-  for await (const chunk of plain) {
-    const part = chunk.subarray(Math.max(0, start - passed), Math.max(0, end + 1 - passed))
-    if (part.length > 0) yield part
-    passed += chunk.length
-    if (passed > end) return
-  }
+  return new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      const part = chunk.subarray(Math.max(0, start - passed), Math.max(0, end + 1 - passed))
+      passed += chunk.length
+      done(null, part)
+    },
+  })
 }
 
 /** An error reaches whoever reads the last stream of a pipeline anyway. */
@@ -157,7 +158,7 @@ async function read(key: string, range: ByteRange | undefined, storage: ExportSt
   }
 }
 
-/** Compressed bytes have no length of their own to be held against. */
+/** Passes bytes on, and fails when there are more or fewer of them than were recorded. */
 function exactly(expected: number): Transform {
   let found = 0
   return new Transform({

@@ -171,7 +171,16 @@ function methodNotAllowed(allowed: string): RequestHandler {
   }
 }
 
-async function send(response: Response, { status, headers, body }: HttpResponse): Promise<void> {
+async function send(response: Response, answer: HttpResponse): Promise<void> {
+  try {
+    await sendAll(response, answer)
+  } catch (error) {
+    if (typeof answer.body === 'object') answer.body.destroy()
+    throw error
+  }
+}
+
+async function sendAll(response: Response, { status, headers, body }: HttpResponse): Promise<void> {
   response.status(status)
   for (const [name, value] of Object.entries(headers)) {
     // Middleware before the router may have named headers that its own answers vary by.

@@ -1,4 +1,5 @@
 import { ExportError } from '../errors.js'
+import { memberships } from '../fhir/patient-compartment.js'
 import { RESOURCE_ID, type Resource, type ResourceType } from '../fhir/resource.js'
 import { isWithinWindow, type Window } from '../fhir/window.js'
 import type { DeletedResource, DeletedSince, HookContext } from '../search/host-hooks.js'
@@ -14,6 +15,8 @@ export interface DeletedSelection {
   readonly window: Window & { readonly since: Date }
   /** Absent: every resource of the types. */
   readonly cohort?: Cohort
+  /** The FHIR base URL of this server. */
+  readonly base: string
 }
 
 export interface DeletedSources {
@@ -54,7 +57,7 @@ export async function* readDeleted(
 
 async function* deletedIds(
   type: ResourceType,
-  { window, cohort }: DeletedSelection,
+  { window, cohort, base }: DeletedSelection,
   { deletedSince, search, context }: DeletedSources,
 ): AsyncGenerator<string> {
   const met = new IdSet()
@@ -64,8 +67,14 @@ async function* deletedIds(
     if (!isWithinWindow({ resourceType: type, meta: { lastUpdated: deletedAt } }, window)) continue
     if (!(await isMeant(patients, cohort)) || !met.add(id)) continue
     const again = await findResource(search, type, id, context.signal)
-    if (again === undefined || !isWithinWindow(again, { until: window.until })) yield id
+    const isThere = again !== undefined && isWithinWindow(again, { until: window.until })
+    // One that came back as another patient's is still gone from the compartments that are exported.
+    if (!isThere || !(await isMeant(patientsOf(again, base), cohort))) yield id
   }
+}
+
+function patientsOf(resource: Resource, base: string): readonly string[] {
+  return memberships(resource, base).map(({ patient }) => patient)
 }
 
 async function isMeant(patients: readonly string[], cohort: Cohort | undefined): Promise<boolean> {

@@ -19,7 +19,8 @@ const NOT_ASKED_FOR: ReadonlySet<string> = new Set<keyof ExportJob>([
  */
 export function fingerprintOf(job: Omit<ExportJob, 'status' | 'fileNumbers'>): string {
   const asked = Object.entries(job).filter(([name]) => !NOT_ASKED_FOR.has(name))
-  const text = canonicalText({ ...Object.fromEntries(asked), version: versionOf(job.base) })
+  const filters = job.filters?.map(({ type, query }) => ({ type, query: query.split('&') }))
+  const text = canonicalText({ ...Object.fromEntries(asked), filters, version: versionOf(job.base) })
   return createHash('sha256').update(text).digest('hex')
 }
 

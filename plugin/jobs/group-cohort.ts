@@ -66,13 +66,23 @@ async function* described(
 ): AsyncGenerator<string> {
   const members = await find?.(group, { version: versionOf(base), user, signal })
   if (members === undefined) throw unreadable(group)
+  if (!isListing(members)) throw notIds(group)
   for await (const patient of members) {
     signal.throwIfAborted()
-    if (typeof patient !== 'string' || !RESOURCE_ID.test(patient)) {
-      throw new ExportError(500, `The hook groupMembers gave something else than ids for Group ${group.id}.`)
-    }
+    if (typeof patient !== 'string' || !RESOURCE_ID.test(patient)) throw notIds(group)
     yield patient
   }
+}
+
+/** A string would give its characters. */
+function isListing(value: unknown): boolean {
+  return (
+    typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)
+  )
+}
+
+function notIds(group: Resource): ExportError {
+  return new ExportError(500, `The hook groupMembers gave something else than ids for Group ${group.id}.`)
 }
 
 function unreadable(group: Resource): ExportError {

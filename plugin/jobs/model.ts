@@ -77,6 +77,8 @@ export interface Position {
   /** How many resources of this page are finished, and the id of the last of them. */
   readonly finished: number
   readonly lastId?: string
+  /** What stands for all that was finished, where that can be told only by going through it again. */
+  readonly digest?: string
 }
 
 /** The array of the manifest that a file belongs to. */

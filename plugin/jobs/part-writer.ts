@@ -32,7 +32,8 @@ export function fileKey(job: string, { name, gzipBytes }: Pick<OutputFile, 'name
 /**
  * Writes the files of a part, and then the checkpoint that makes them count, both at once.
  *
- * @throws LostTask when the task is no longer the caller's; then nothing of the part is left
+ * @throws LostTask when the task is no longer the caller's; then, as after any failure to write, nothing of the part
+ * is left
  */
 export async function writePart(
   part: Part,
@@ -59,16 +60,29 @@ export async function writePart(
     files.push(file)
     logger.info('file.written', { job: task.job, task: task._id, ...file, ms: Date.now() - started })
   }
-  if (part.lines !== undefined) await write({ kind, stem }, part.lines, part.size)
-  if (part.problems.length > 0) {
-    const bytes = Buffer.from(part.problems.map((problem) => `${JSON.stringify(problem)}\n`).join(''))
-    const size = { resources: part.problems.length, bytes: bytes.length }
-    await write({ kind: 'error', stem: 'error' }, once(bytes), size)
-    logger.warn('resources.failed', { job: task.job, task: task._id, resources: size.resources })
+  try {
+    if (part.lines !== undefined) await write({ kind, stem }, part.lines, part.size)
+    if (part.problems.length > 0) {
+      const bytes = Buffer.from(part.problems.map((problem) => `${JSON.stringify(problem)}\n`).join(''))
+      const size = { resources: part.problems.length, bytes: bytes.length }
+      await write({ kind: 'error', stem: 'error' }, once(bytes), size)
+      logger.warn('resources.failed', { job: task.job, task: task._id, resources: size.resources })
+    }
+  } catch (error) {
+    await removeFiles(files, task, storage)
+    throw error
   }
   if (await jobs.commit(task, files, part.position)) return
-  for (const file of files) await storage.removeAll(fileKey(task.job, file))
+  await removeFiles(files, task, storage)
   throw new LostTask()
+}
+
+async function removeFiles(
+  files: readonly OutputFile[],
+  { job }: HeldTask,
+  storage: ExportStorage,
+): Promise<void> {
+  for (const file of files) await storage.removeAll(fileKey(job, file))
 }
 
 /** NDJSON becomes hardly smaller at the slower levels. */

@@ -1,6 +1,8 @@
-import { compartmentPaths, memberships } from '../fhir/patient-compartment.js'
+import { createHash } from 'node:crypto'
+import { type Membership, memberships } from '../fhir/patient-compartment.js'
 import { type LocalReference, localReference } from '../fhir/reference.js'
 import type { Resource, ResourceType } from '../fhir/resource.js'
+import type { Cohort } from './cohort.js'
 import { findResource } from './find-resource.js'
 import { IdSet } from './id-set.js'
 import type { ProvenanceChoice } from './model.js'
@@ -17,8 +19,8 @@ import {
  * Reads the Provenance that is chosen by what it is about (Bulk Data 3.0.0, `includeAssociatedData`), each one
  * once, with the same care as `readResources`.
  *
- * For a list of resources, each is looked for by `target`: that costs one search for each of them. Of everyone's
- * compartments all Provenance is read and looked at.
+ * That of a few patients, and that of exported resources, is looked for by `target`, with one search for each
+ * resource that it may be about. Otherwise all Provenance of the window is read, and what it is about looked up.
  *
  * @param selection of Provenance itself
  * @param about selects the resources that it may be about, one selection for each type
@@ -29,55 +31,88 @@ export async function* readProvenance(
   about: readonly Selection[],
   options: ReadOptions,
 ): AsyncGenerator<ReadResource> {
-  if (which === 'compartment' && selection.cohort === 'everyone') {
-    yield* readMatches(
-      { ...selection, params: {}, isSelected: compartmentTest(selection, about, options) },
-      options,
-    )
+  if (which === 'compartment' && (await isReadWhole(selection))) {
+    const isSelected = compartmentTest(selection, about, options)
+    yield* readMatches({ ...selection, params: {}, isSelected }, options)
     return
   }
   const { from, ...anew } = options
+  const { finished: before = 0, digest: expected } = from ?? {}
   const met = new IdSet()
-  let count = 0
-  for (const source of about) {
-    for await (const { resource } of readResources(source, anew)) {
-      const found = await provenanceOf(resource, selection, anew)
-      for (const provenance of which === 'latest' ? newest(found) : found) {
-        const { id } = provenance
-        if (id === undefined || !met.add(id)) continue
-        count += 1
-        if (count > (from?.finished ?? 0)) {
-          yield { resource: provenance, position: { path: 0, finished: count, lastId: id } }
-        } else if (count === from?.finished && id !== from.lastId) throw new LostPosition()
-      }
+  const history = createHash('sha256')
+  let finished = 0
+  for await (const target of targetsFor(which, selection, about, anew)) {
+    const found = provenanceOf(target, selection, anew)
+    for await (const resource of which === 'latest' ? newest(found) : found) {
+      const { id } = resource
+      if (id === undefined || !met.add(id)) continue
+      finished += 1
+      const digest = history.update(`${id} `).copy().digest('base64url')
+      if (finished > before) yield { resource, position: { path: 0, finished, digest } }
+      // What came before is not the same any more, so that another one may have been left out since.
+      else if (finished === before && digest !== expected) throw new LostPosition()
     }
   }
-  if (count < (from?.finished ?? 0)) throw new LostPosition()
+  if (finished < before) throw new LostPosition()
 }
 
-async function provenanceOf(
-  { resourceType: type, id }: Resource,
+/** What Provenance may be about. A Patient is in its own compartment, whether it can be read or not. */
+async function* targetsFor(
+  which: ProvenanceChoice['which'],
+  { cohort }: Selection,
+  about: readonly Selection[],
+  options: ReadOptions,
+): AsyncGenerator<LocalReference> {
+  const isByPatient = which === 'compartment' && typeof cohort === 'object'
+  if (isByPatient) for await (const id of cohort.patients()) yield { type: 'Patient', id }
+  for (const source of about) {
+    if (isByPatient && source.type === 'Patient') continue
+    for await (const { resource } of readResources(source, options)) {
+      if (resource.id !== undefined) yield { type: source.type, id: resource.id }
+    }
+  }
+}
+
+/** For more patients, reading all Provenance costs less than a search for each of their resources. */
+const FEW_PATIENTS = 100
+
+/** Positions of the two ways differ, so this must be the same whenever a task goes on. */
+async function isReadWhole({ cohort, window }: Selection): Promise<boolean> {
+  if (cohort === undefined || cohort === 'everyone' || window.since !== undefined) return true
+  let count = 0
+  for await (const _ of cohort.patients()) {
+    count += 1
+    if (count > FEW_PATIENTS) return true
+  }
+  return false
+}
+
+async function* provenanceOf(
+  { type, id }: LocalReference,
   { base, ...selection }: Selection,
   options: ReadOptions,
-): Promise<readonly Resource[]> {
-  if (id === undefined) return []
-  const found: Resource[] = []
+): AsyncGenerator<Resource> {
   const matching = {
     ...selection,
     params: { target: `${type}/${id}` },
     isSelected: (resource: Resource) =>
       targetsOf(resource, base).some((target) => target.type === type && target.id === id),
   }
-  for await (const { resource } of readMatches(matching, options)) found.push(resource)
-  return found
+  for await (const { resource } of readMatches(matching, options)) yield resource
 }
 
 /** By the time that it was recorded, which it must have, or was last updated. */
-function newest(provenance: readonly Resource[]): readonly Resource[] {
-  const [first] = [...provenance].sort(
-    (a, b) => timeOf(b) - timeOf(a) || ((a.id ?? '') < (b.id ?? '') ? -1 : 1),
-  )
-  return first === undefined ? [] : [first]
+async function* newest(provenance: AsyncIterable<Resource>): AsyncGenerator<Resource> {
+  let latest: Resource | undefined
+  for await (const each of provenance) {
+    if (latest === undefined || isNewer(each, latest)) latest = each
+  }
+  if (latest !== undefined) yield latest
+}
+
+function isNewer(a: Resource, b: Resource): boolean {
+  const difference = timeOf(a) - timeOf(b)
+  return difference === 0 ? (a.id ?? '') < (b.id ?? '') : difference > 0
 }
 
 function timeOf({ recorded, meta }: Resource): number {
@@ -95,29 +130,36 @@ function targetsOf({ target }: Resource, base: string): readonly LocalReference[
 /** What was found out about this many resources is remembered: much Provenance is about the same ones. */
 const MOST_REMEMBERED = 10_000
 
-/** Whether a Provenance is about a resource in the compartment of any patient. */
+/** Whether a Provenance is about a resource in the compartment of a patient of the cohort. */
 function compartmentTest(
-  { base }: Selection,
+  { base, cohort = 'everyone' }: Selection,
   about: readonly Selection[],
   { search, signal }: ReadOptions,
 ): (resource: Resource) => Promise<boolean> {
   const types = new Set<ResourceType>(about.map(({ type }) => type))
   const known = new Map<string, boolean>()
   const isInCompartment = async ({ type, id }: LocalReference) => {
-    if (!types.has(type) || compartmentPaths(type).length === 0) return false
     const key = `${type}/${id}`
     const remembered = known.get(key)
     if (remembered !== undefined) return remembered
-    const found = await findResource(search, type, id, signal)
-    const is = found !== undefined && memberships(found, base).length > 0
+    // A Patient is in its own compartment, there or not.
+    const found =
+      type === 'Patient' ? { resourceType: type, id } : await findResource(search, type, id, signal)
+    const is = found !== undefined && (await isOfAny(memberships(found, base), cohort))
     if (known.size >= MOST_REMEMBERED) known.clear()
     known.set(key, is)
     return is
   }
   return async (resource) => {
-    const targets = targetsOf(resource, base)
-    if (targets.some(({ type }) => type === 'Patient')) return true
+    const targets = targetsOf(resource, base).filter(({ type }) => type === 'Patient' || types.has(type))
+    // Those that cost no search first.
+    targets.sort((a, b) => Number(b.type === 'Patient') - Number(a.type === 'Patient'))
     for (const target of targets) if (await isInCompartment(target)) return true
     return false
   }
+}
+
+async function isOfAny(found: readonly Membership[], cohort: Cohort): Promise<boolean> {
+  if (cohort === 'everyone') return found.length > 0
+  return (await cohort.among(found.map(({ patient }) => patient))).size > 0
 }

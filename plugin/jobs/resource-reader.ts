@@ -15,6 +15,8 @@ export interface Selection {
   readonly cohort?: Cohort
   /** The FHIR base URL of this server. */
   readonly base: string
+  /** Without a cohort: which of the resources; absent: all. */
+  isExported?(resource: Resource): boolean
   /** Searches of which a resource must match at least one, as query strings; absent: no filter. */
   readonly queries?: readonly string[]
 }
@@ -56,7 +58,8 @@ export async function* readResources(
   const { from } = options
   if (cohort === undefined || cohort === 'everyone') {
     const isInCompartment = (resource: Resource) => memberships(resource, base).length > 0
-    const isSelected = cohort === undefined ? () => true : isInCompartment
+    const { isExported = () => true } = selection
+    const isSelected = cohort === undefined ? isExported : isInCompartment
     yield* readMatches({ ...selection, params: {}, isSelected }, options)
     return
   }

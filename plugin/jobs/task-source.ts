@@ -1,6 +1,7 @@
-import { operationOutcome } from '../errors.js'
+import { ExportError, operationOutcome } from '../errors.js'
+import { hasAttachments, withAbsoluteAttachments } from '../fhir/attachment.js'
 import { versionOf } from '../fhir/base-url.js'
-import { isPatientContent, withAbsoluteAttachments } from '../fhir/binary.js'
+import { isPatientContent } from '../fhir/binary.js'
 import { withElements } from '../fhir/elements.js'
 import type { Resource, ResourceType } from '../fhir/resource.js'
 import type { DeletedSince } from '../search/host-hooks.js'
@@ -14,7 +15,6 @@ import {
   LostPosition,
   type ReadOptions,
   type ReadResource,
-  readMatches,
   readResources,
   type Selection,
 } from './resource-reader.js'
@@ -84,12 +84,18 @@ function deletedOf(
   if (from !== undefined) throw new LostPosition()
   const { since, before, transactionTime: until, base, types } = job
   if (deletedSince === undefined || since === undefined) {
-    throw new Error('This worker has no hook deletedSince, but the server that took the job in has one.')
+    throw new ExportError(
+      503,
+      'This worker has no hook deletedSince, as the server has that took the export in.',
+      {
+        code: 'transient',
+      },
+    )
   }
   const caller = JSON.parse(job.caller) as Caller
   const cohort = cohortFor(job, cohorts)
   return readDeleted(
-    { types, window: { since, until, ...(before ? { before } : {}) }, ...(cohort ? { cohort } : {}) },
+    { types, base, window: { since, until, ...(before ? { before } : {}) }, ...(cohort ? { cohort } : {}) },
     {
       ...{ deletedSince, search: search.adapter(base, caller) },
       context: { version: versionOf(base), user: caller.user, signal },
@@ -103,7 +109,7 @@ function resourcesOf(
   { cohorts, search, pageSize }: SourceDependencies,
   position: Pick<ReadOptions, 'signal' | 'from'>,
 ): AsyncGenerator<ReadResource> {
-  const { base, provenance, level } = job
+  const { base, provenance } = job
   const options = { ...position, pageSize, search: search.adapter(base, JSON.parse(job.caller) as Caller) }
   const cohort = cohortFor(job, cohorts)
   const selection = selectionOf(job, type, cohort)
@@ -117,10 +123,6 @@ function resourcesOf(
       which === 'compartment' ? selection : { ...selection, window: { until: job.transactionTime } }
     return readProvenance(chosen, which, about, options)
   }
-  if (type === 'Binary' && level === 'system') {
-    const isSelected = (resource: Resource) => !isPatientContent(resource, base)
-    return readMatches({ ...selection, params: {}, isSelected }, options)
-  }
   return readResources(selection, options)
 }
 
@@ -131,22 +133,25 @@ function selectionOf(job: ExportJob, type: ResourceType, cohort: Cohort | undefi
     ...{ type, base, window: { ...(since ? { since } : {}), ...(before ? { before } : {}), until } },
     ...(cohort ? { cohort } : {}),
     ...(queries.length > 0 ? { queries } : {}),
+    ...(type === 'Binary' ? { isExported: (binary: Resource) => !isPatientContent(binary) } : {}),
   }
 }
 
-/** All of a type in the compartments of the cohort, whatever else was asked for. */
-function wholeOf(
-  { base, transactionTime: until }: ExportJob,
-  type: ResourceType,
-  cohort: Cohort | undefined,
-): Selection {
-  return { type, base, window: { until }, ...(cohort ? { cohort } : {}) }
+/**
+ * All of a type in the compartments of the cohort, whatever else was asked for, and also what was updated since
+ * the transaction time: the Provenance about it is older.
+ */
+function wholeOf({ base }: ExportJob, type: ResourceType, cohort: Cohort | undefined): Selection {
+  return { type, base, window: { until: END_OF_TIME }, ...(cohort ? { cohort } : {}) }
 }
+
+/** The last moment that a Date can have. */
+const END_OF_TIME = new Date(8.64e15)
 
 function shapeOf({ base, elements }: ExportJob, type: ResourceType): TaskSource['shape'] {
   const asked = elements?.[type]
   const linked = (resource: Resource) =>
-    type === 'DocumentReference' ? withAbsoluteAttachments(resource, base) : resource
+    hasAttachments(type) ? withAbsoluteAttachments(resource, base) : resource
   return asked === undefined ? linked : (resource) => withElements(linked(resource), asked)
 }
 

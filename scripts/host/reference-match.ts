@@ -14,11 +14,12 @@ export interface ReferenceSearch {
 
 const LOCAL = /^([A-Z][A-Za-z]+)\/([A-Za-z0-9.-]{1,64})(\/_history\/[A-Za-z0-9.-]{1,64})?$/
 const ID = /^[A-Za-z0-9.-]{1,64}$/
+const MOST_RANGES = 20
 
 /**
  * What a reference parameter matches in one element: `id`, `Type/id`, an absolute URL or a URN. All values
  * become one `$in`, as clients ask for many patients at once. A reference to one version of a resource is
- * found by that version only: to find it by its resource, each value would need a range of the index.
+ * found by the resource too, unless so many are asked for that a range of the index for each would be too much.
  */
 export function matchReference(
   { steps, kind }: Target,
@@ -27,7 +28,11 @@ export function matchReference(
 ): Filter {
   const texts = values.map(unescaped)
   if (kind !== 'Reference') return elementWith(steps, { '': { $in: texts.flatMap(canonicalForms) } })
-  const forms = texts.flatMap((text) => referenceForms(text, search))
+  const plain = texts.flatMap((text) => referenceForms(text, search))
+  const isFew = plain.length <= MOST_RANGES
+  const forms = plain.flatMap((form) =>
+    isFew && isUnversioned(form) ? [form, startingWith(`${form}/_history/`)] : [form],
+  )
   return elementWith(steps, { reference: forms.length === 1 ? forms[0] : { $in: forms } })
 }
 
@@ -36,7 +41,12 @@ function canonicalForms(url: string): (string | RegExp)[] {
   return url.includes('|') ? [url] : [url, startingWith(`${url}|`)]
 }
 
-function referenceForms(text: string, search: ReferenceSearch): (string | RegExp)[] {
+/** `Type/id`, alone or at the end of a URL. */
+function isUnversioned(form: string): boolean {
+  return /(^|\/)[A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64}$/.test(form) && !form.includes('/_history/')
+}
+
+function referenceForms(text: string, search: ReferenceSearch): string[] {
   const { base } = search
   const local = base !== undefined && text.startsWith(`${base}/`) ? text.slice(base.length + 1) : text
   return localForms(local, search).flatMap((reference) =>

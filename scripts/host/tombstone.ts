@@ -13,6 +13,8 @@ export interface Tombstone {
   readonly resourceType: string
   /** Ids of the patients in whose compartment the resource was. */
   readonly patients: readonly string[]
+  /** The same of the deletions before. */
+  readonly earlier: readonly string[]
   /** By the clock of the database; `null` from before the deletion until after it. */
   readonly deletedAt: Date | null
   /** The attempt at deleting that announced it; only while `deletedAt` is `null`. */
@@ -44,9 +46,12 @@ export async function announceDeletion(
   const { id, resourceType } = resource
   const patients = [...new Set(memberships(resource, base).map(({ patient }) => patient))]
   const attempt = new ObjectId()
-  await tombstones.replaceOne(
+  // Whoever had it before an earlier deletion may not have been told of that yet.
+  const before = { $cond: [{ $ifNull: ['$deletedAt', false] }, { $ifNull: ['$patients', []] }, []] }
+  const earlier = { $setUnion: [{ $ifNull: ['$earlier', []] }, before] }
+  await tombstones.updateOne(
     { _id: id },
-    { resourceType, patients, deletedAt: null, attempt },
+    [{ $set: { earlier } }, { $set: { resourceType, patients, deletedAt: null, attempt } }],
     { upsert: true },
   )
   return attempt
@@ -74,10 +79,10 @@ export function deletedSince(db: Db): DeletedSince {
     const found = tombstones
       .find({ deletedAt: { $gt: since, $lte: until } }, { batchSize: BATCH })
       .sort({ deletedAt: 1, _id: 1 })
-    for await (const { _id: id, deletedAt, patients } of found) {
+    for await (const { _id: id, deletedAt, patients, earlier } of found) {
       // Not left to the driver, which closes the connection when the signal comes while it sends.
       signal.throwIfAborted()
-      if (deletedAt !== null) yield { id, deletedAt, patients }
+      if (deletedAt !== null) yield { id, deletedAt, patients: [...new Set([...patients, ...earlier])] }
     }
   }
 }
