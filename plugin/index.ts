@@ -29,7 +29,7 @@ export type {
   DeletedSince,
   GroupMembers,
   HookContext,
-  Listing,
+  Items,
 } from './search/host-hooks.js'
 export type { ByteRange, ExportStorage, WriteOptions } from './storage/export-storage.js'
 

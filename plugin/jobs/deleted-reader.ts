@@ -67,7 +67,8 @@ async function* deletedIds(
     if (!isWithinWindow({ resourceType: type, meta: { lastUpdated: deletedAt } }, window)) continue
     if (!(await isMeant(patients, cohort)) || !met.add(id)) continue
     const again = await findResource(search, type, id, context.signal)
-    const isThere = again !== undefined && isWithinWindow(again, { until: window.until })
+    const { since: _, ...upTo } = window
+    const isThere = again !== undefined && isWithinWindow(again, upTo)
     // One that came back as another patient's is still gone from the compartments that are exported.
     if (!isThere || !(await isMeant(patientsOf(again, base), cohort))) yield id
   }

@@ -10,11 +10,8 @@ export interface HookContext {
   readonly signal: AbortSignal
 }
 
-/** What a hook may answer with: a list, a promise of one, or one item after the other. */
-export type Listing<Item> =
-  | Iterable<Item>
-  | AsyncIterable<Item>
-  | Promise<Iterable<Item> | AsyncIterable<Item>>
+/** A list, or one item after the other. */
+export type Items<Item> = Iterable<Item> | AsyncIterable<Item>
 
 /**
  * Finds the patients of a Group that describes its members instead of listing them (`actual: false`, or with a
@@ -24,7 +21,7 @@ export type Listing<Item> =
 export type GroupMembers = (
   group: Resource,
   context: HookContext,
-) => Listing<string> | undefined | Promise<undefined>
+) => Items<string> | undefined | Promise<Items<string> | undefined>
 
 /** A resource that has been deleted and is not there again. */
 export interface DeletedResource {
@@ -46,4 +43,4 @@ export type DeletedSince = (
   since: Date,
   until: Date,
   context: HookContext,
-) => Listing<DeletedResource>
+) => Items<DeletedResource> | Promise<Items<DeletedResource>>

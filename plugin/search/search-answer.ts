@@ -44,9 +44,19 @@ function isMatch(entry: Readonly<Record<string, unknown>>): boolean {
   return search?.mode === undefined || search.mode === 'match'
 }
 
+/** A resource whose `toJSON` fails comes as it is: whoever writes it finds that out, and can say which it was. */
 function plain(value: unknown): Resource[] {
-  const json = hasToJson(value) ? value.toJSON() : value
-  return isResource(json) ? [json] : []
+  const json = hasToJson(value) ? jsonOf(value) : value
+  if (isResource(json)) return [json]
+  return isResource(value) ? [value] : []
+}
+
+function jsonOf(value: { toJSON(): unknown }): unknown {
+  try {
+    return value.toJSON()
+  } catch {
+    return undefined
+  }
 }
 
 function hasToJson(value: unknown): value is { toJSON(): unknown } {

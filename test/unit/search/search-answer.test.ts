@@ -100,10 +100,22 @@ describe('readAnswer', () => {
   }
 
   it('leaves out what is no resource', () => {
-    const stray = [null, undefined, 7, 'x', {}, { resourceType: 7 }, document(null), []]
+    const stray = [null, undefined, 7, 'x', {}, { resourceType: 7 }, []]
     expect(json(resources([...stray, A, ...stray]))).to.deep.equal([A])
     const entry = [null, 7, {}, ...stray.map((resource) => ({ resource })), { resource: A }]
     expect(json(resources({ resourceType: 'Bundle', entry }))).to.deep.equal([A])
+  })
+
+  it('keeps a resource whose toJSON gives nothing, or throws, as it is', () => {
+    const throwing = {
+      ...A,
+      toJSON: () => {
+        throw new Error('no')
+      },
+    }
+    for (const broken of [document(null), document(undefined), document('x'), throwing]) {
+      expect(resources([broken, A])).to.have.ordered.members([broken, A])
+    }
   })
 
   it('leaves out what did not match', () => {
