@@ -15,6 +15,7 @@ export type IssueCode =
   | 'login'
   | 'forbidden'
   | 'throttled'
+  | 'timeout'
 
 export interface Issue {
   readonly severity: 'fatal' | 'error' | 'warning' | 'information'

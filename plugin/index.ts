@@ -65,7 +65,7 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
   const resolved = resolveOptions(options)
   const { config, levels, groupMembers, deletedSince } = resolved
   const logger = resolved.logger ?? defaultLogger()
-  const search = hostSearch(config)
+  const search = hostSearch(config, resolved)
   const authorize = resolved.authorize ?? authorizationOf(config, logger)
   const storage = typeof resolved.storage === 'string' ? fileStorage(resolved.storage) : resolved.storage
   let opened: { engine: Engine; close(): Promise<void> } | undefined

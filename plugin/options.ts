@@ -71,8 +71,20 @@ export const optionsSchema = z.strictObject({
     .int()
     .min(1)
     .default(1024 * 1024),
+  /** What a kick-off does when no process with workers was heard of for a minute: it is refused with 503, or waits. */
+  withoutWorkers: z.enum(['refuse', 'wait']).default('refuse'),
   /** How long a worker that is not heard of keeps its task. */
   lease: z.int().min(1000).default(30_000),
+  /** How long one search of a service may take; then it is tried again, and the export fails in the end. */
+  searchTimeout: z
+    .int()
+    .min(1)
+    .default(5 * 60_000),
+  /** How long an export may stand still, with nothing read or written; then the same. */
+  stallTimeout: z
+    .int()
+    .min(1000)
+    .default(10 * 60_000),
   /** The longest time from the moment a write sets `meta.lastUpdated` until a search finds it. */
   writeGrace: z.int().min(0).default(500),
   /** How long the files and the record of an export are kept after it was completed or has failed. */
@@ -141,7 +153,7 @@ function isEndpoint(value: string): boolean {
 
 function isStorage(value: unknown): boolean {
   const storage = value as Partial<ExportStorage> | null | undefined
-  return (['write', 'read', 'removeAll', 'check'] as const).every(
+  return (['write', 'read', 'removeAll', 'removeOthers', 'check'] as const).every(
     (name) => typeof storage?.[name] === 'function',
   )
 }

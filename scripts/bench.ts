@@ -61,7 +61,10 @@ await runProgram(async (settings) => {
 async function measure(resources: number, uri: string, settings: Settings): Promise<Figures> {
   const logger = createLogger({ ...settings, logLevel: 'warn' })
   await fillDatabase(uri, settings.mongodbDatabase, resources)
-  const host = await openExampleHost({ uri, settings: { ...settings, exportWorkers: 0 }, logger })
+  const host = await openExampleHost({
+    ...{ uri, settings: { ...settings, exportWorkers: 0 }, logger },
+    exportOptions: { withoutWorkers: 'wait' },
+  })
   try {
     const base = await host.listen(0, '127.0.0.1')
     const client = bulkClient(base)

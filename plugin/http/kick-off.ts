@@ -15,6 +15,7 @@ import { provenanceChoice } from '../jobs/provenance-choice.js'
 import type { GroupMembers } from '../search/host-hooks.js'
 import type { HostSearch } from '../search/host-search.js'
 import type { Caller } from '../search/search-adapter.js'
+import { untilAborted } from '../until-aborted.js'
 import type { Access } from './access.js'
 import { requireTypes } from './export-status.js'
 import { grantedTypes } from './granted-types.js'
@@ -89,9 +90,13 @@ export async function kickOff(
     ...{ search: search.adapter(request.base, caller), base: request.base },
     ...{ groupMembers, user: caller.user, signal: AbortSignal.timeout(LONGEST_LOOK) },
   }
-  if (groupId !== undefined) await readGroup(groupId, reading)
+  // A hook of the host may not know of signals.
+  const limit = { signal: reading.signal }
+  if (groupId !== undefined) await untilAborted(() => readGroup(groupId, reading), limit)
+  const { patients: members } = narrowed
   const patients =
-    narrowed.patients && (await knownPatients(narrowed.patients, { groupId, now: transactionTime, reading }))
+    members &&
+    (await untilAborted(() => knownPatients(members, { groupId, now: transactionTime, reading }), limit))
   if (patients?.problem !== undefined) {
     if (!lenient) throw unknownPatients(patients.problem)
     findings.unsupported(patients.problem, 'patient')

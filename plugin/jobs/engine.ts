@@ -1,6 +1,6 @@
 import type { Connection } from 'mongoose'
 import type { Logger } from 'winston'
-import { describeError } from '../errors.js'
+import { describeError, ExportError } from '../errors.js'
 import type { DeletedSince, GroupMembers } from '../search/host-hooks.js'
 import type { HostSearch } from '../search/host-search.js'
 import type { ExportStorage } from '../storage/export-storage.js'
@@ -13,6 +13,7 @@ import { planJob } from './planner.js'
 import { openQueue, type Queue } from './queue.js'
 import { taskSubjects } from './task-plan.js'
 import { runTask } from './task-runner.js'
+import { hasLiveWorker, joinWorkers } from './worker-list.js'
 
 export interface EngineOptions extends RunningLimits {
   readonly connection: Connection
@@ -31,6 +32,10 @@ export interface EngineOptions extends RunningLimits {
   readonly pageSize: number
   /** How long a worker that is not heard of keeps its task, in ms. */
   readonly lease: number
+  /** How long a task may go without reading or writing anything, in ms. */
+  readonly stallTimeout: number
+  /** What happens to a job when no process works. */
+  readonly withoutWorkers: 'refuse' | 'wait'
   /** How long a write may take until it can be read, in ms. */
   readonly writeGrace: number
   /** How long the files and the record of an ended job are kept, in ms. */
@@ -58,6 +63,8 @@ export interface Engine {
 const RECONCILE_EVERY = 60_000
 /** A cancelled task is noticed this soon at the latest, in ms. */
 const LONGEST_HEARTBEAT = 2000
+/** A bell for a paused task rings so much later than its pause ends, by another clock, in ms. */
+const RING_LATER = 50
 
 /** Starts an engine on an open connection, which stays the caller's to close. */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
@@ -65,12 +72,28 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const models = createModels(connection)
   const jobs = await openExportJobs(connection, models, lease)
   const common = { jobs, cohorts: models.cohort, search, logger }
-  const planning = { ...common, groupMembers: options.groupMembers, writeGrace: options.writeGrace }
+  const heartbeat = Math.min(LONGEST_HEARTBEAT, lease / 3)
+  const timers = new Set<NodeJS.Timeout>()
+  /** When this process dies before, the next look at the record rings. */
+  const ringLater = (pause: number, ring: () => Promise<void>) => {
+    const later = setTimeout(() => {
+      timers.delete(later)
+      ring().catch((error: unknown) => logger.warn('queue.ring-failed', { error: describeError(error) }))
+    }, pause + RING_LATER)
+    timers.add(later)
+  }
+  const planning = {
+    ...{ ...common, heartbeat, groupMembers: options.groupMembers },
+    ...{ writeGrace: options.writeGrace, stallTimeout: options.stallTimeout },
+    planPaused: (job: string, pause: number) => ringLater(pause, () => queue.ringPlan(job)),
+  }
   const running = {
     ...{ ...common, storage, deletedSince: options.deletedSince },
     ...{ limits: options.limits, pageSize: options.pageSize, compress: options.compressFiles },
-    heartbeat: Math.min(LONGEST_HEARTBEAT, lease / 3),
-    jobEnded: (job: string) => queue.forget(job),
+    heartbeat,
+    stallTimeout: options.stallTimeout,
+    jobEnded: ({ _id }: ExportJob) => queue.forget(_id),
+    taskPaused: (pause: number) => ringLater(pause, () => queue.ringWork('retry', 1)),
   }
   const { db } = connection
   if (db === undefined) throw new Error('The connection to MongoDB is not open.')
@@ -123,6 +146,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     })
   }
   await queue.start()
+  const membership = workers > 0 ? await joinWorkers(models, logger) : undefined
   const timer = workers > 0 ? setInterval(reconcileSoon, RECONCILE_EVERY) : undefined
   if (workers > 0) reconcileSoon()
 
@@ -131,6 +155,10 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     retention,
     async accept(asked) {
       const job = { ...asked, fingerprint: fingerprintOf(asked) }
+      if (membership === undefined && !(await hasLiveWorker(models))) {
+        if (options.withoutWorkers === 'refuse') throw withoutWorkers()
+        logger.warn('job.without-workers', { job: job._id })
+      }
       await requireRoom(job, jobs, options)
       await jobs.accept(job)
       try {
@@ -157,11 +185,21 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     },
     async stop() {
       clearInterval(timer)
+      for (const later of timers) clearTimeout(later)
       await reconciling
       await queue.stop()
+      await membership?.leave().catch((error: unknown) => {
+        logger.warn('worker.not-heard', { error: describeError(error) })
+      })
       // Others are told at once of what this process leaves behind.
       if (workers > 0) reconcileSoon()
       await reconciling
     },
   }
+}
+
+function withoutWorkers(): ExportError {
+  const text =
+    'No worker of this server is running, so an export would not begin. Start one (npm run worker).'
+  return new ExportError(503, text, { code: 'transient', retryAfter: 30 })
 }

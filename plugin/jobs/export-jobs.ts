@@ -1,48 +1,28 @@
 import { type Connection, mongo } from 'mongoose'
-import type {
-  ExportJob,
-  ExportTask,
-  JobFailure,
-  JobStatus,
-  Models,
-  OutputFile,
-  Position,
-  TaskStatus,
-} from './model.js'
+import type { ExportJob, JobFailure, JobStatus, Models } from './model.js'
 import { type TaskPlan, taskSubjects } from './task-plan.js'
+import { type TaskRecord, taskRecord } from './task-record.js'
 
-/** A started task: the runner that holds it names its attempt in every write. */
-export type HeldTask = ExportTask & { readonly status: 'running' }
+export type { HeldTask } from './task-record.js'
 
 /**
  * The record of all exports. Each method is one state change that names the state it expects; `false` or
  * `undefined` says that the state was another one, so somebody else was first. Times are compared by the
  * clock of the database.
  */
-export interface ExportJobs {
+export interface ExportJobs extends TaskRecord {
   /** Stores a new job in state `accepted`. */
-  accept(job: Omit<ExportJob, 'status' | 'fileNumbers'>): Promise<void>
+  accept(job: Omit<ExportJob, 'status' | 'fileNumbers' | 'served'>): Promise<void>
   /** Removes a job that is still `accepted`. Its planner, if it has one, removes what it has made for it. */
   withdraw(job: string): Promise<boolean>
   job(id: string): Promise<ExportJob | undefined>
-  tasks(job: string): Promise<readonly ExportTask[]>
   /**
    * `accepted` → `running` with this cohort, with all its tasks; what is there already stays. Removes the
    * cohort when another one became the job's, or the job has ended.
    */
   plan(job: Pick<ExportJob, '_id'> & TaskPlan, frozen?: string): Promise<void>
-  /** Takes a task that waits, or whose runner is taken for dead: → `running` with the next attempt. */
-  claim(): Promise<HeldTask | undefined>
-  /** Keeps a task for another lease; `false` when this attempt is no longer the one that counts. */
-  renew(task: HeldTask): Promise<boolean>
-  /** A number that no other file of this job has or had after the same `stem`; none once the job has ended. */
-  nextFileNumber(task: HeldTask, stem: string): Promise<number | undefined>
-  /** The checkpoint: the files count from here on, and the position is after them. */
-  commit(task: HeldTask, files: readonly OutputFile[], position: Position): Promise<boolean>
-  /** Forgets what this task has exported so far; gives the files that no longer count. */
-  restart(task: HeldTask): Promise<readonly OutputFile[] | undefined>
-  /** `running` → `done`, → `waiting` for a worker that stops, → `cancelled` when the job has ended. */
-  release(task: HeldTask, status: Exclude<TaskStatus, 'running'>): Promise<boolean>
+  /** Counts a failure of planning; gives how many there are, none when it is not `accepted` any more. */
+  planFailed(job: string): Promise<number | undefined>
   /** → `completed` when every planned task is done; may be called at any time. */
   settle(job: Pick<ExportJob, '_id'> & TaskPlan): Promise<boolean>
   /** One of these states → `failed`; takes the tasks away from their runners. */
@@ -70,8 +50,6 @@ export interface ExportJobs {
     readonly fingerprint?: string
     readonly before?: Pick<ExportJob, '_id' | 'transactionTime'>
   }): Promise<number>
-  /** How many tasks wait for a runner, those of dead runners among them. */
-  countClaimable(): Promise<number>
 }
 
 /**
@@ -90,22 +68,15 @@ export async function openExportJobs(
 }
 
 function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs {
-  const held = ({ _id, attempt }: HeldTask) => ({ _id, attempt, status: 'running' as const })
-  const claimable = {
-    $or: [
-      { status: 'waiting' as const },
-      { status: 'running' as const, $expr: { $lt: ['$leaseUntil', '$$NOW'] } },
-    ],
-  }
-  const leaseUntil = { $add: ['$$NOW', lease] }
   const takeAway = (job: string) =>
     tasks.updateMany(
       { job, status: { $in: ['waiting', 'running'] } },
       { $set: { status: 'cancelled' }, $inc: { attempt: 1 } },
     )
   return {
+    ...taskRecord({ jobs, tasks }, lease),
     async accept(job) {
-      await jobs.create({ ...job, status: 'accepted', fileNumbers: {} })
+      await jobs.create({ ...job, status: 'accepted', fileNumbers: {}, served: 0 })
     },
     async withdraw(job) {
       const { deletedCount } = await jobs.deleteOne({ _id: job, status: 'accepted' })
@@ -114,7 +85,6 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
     async job(id) {
       return (await jobs.findById(id).lean<ExportJob>()) ?? undefined
     },
-    tasks: (job) => tasks.find({ job }).lean<ExportTask[]>(),
     async plan(planned, frozen) {
       const { _id: job } = planned
       await jobs.updateOne(
@@ -125,7 +95,15 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
         },
       )
       const all = taskSubjects(planned).map((subject, index) => {
-        return { _id: `${job}-${index}`, job, ...subject, status: 'waiting', attempt: 0, files: [] }
+        return {
+          _id: `${job}-${index}`,
+          job,
+          ...subject,
+          status: 'waiting',
+          attempt: 0,
+          failures: 0,
+          files: [],
+        }
       })
       if ((await tasks.countDocuments({ job })) < all.length) {
         await insertMissing(() => tasks.insertMany(all, { ordered: false }))
@@ -135,49 +113,15 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
       if (now?.status !== 'running' && now?.status !== 'completed') await tasks.deleteMany({ job })
       if (frozen !== undefined && now?.cohort !== frozen) await cohort.deleteMany({ cohort: frozen })
     },
-    async claim() {
-      const claimed = await tasks
+    async planFailed(job) {
+      const counted = await jobs
         .findOneAndUpdate(
-          claimable,
-          [{ $set: { status: 'running', attempt: { $add: ['$attempt', 1] }, leaseUntil } }],
-          { returnDocument: 'after', updatePipeline: true },
+          { _id: job, status: 'accepted' },
+          { $inc: { planFailures: 1 } },
+          { returnDocument: 'after' },
         )
-        .lean<HeldTask>()
-      return claimed ?? undefined
-    },
-    async renew(task) {
-      const { matchedCount } = await tasks.updateOne(held(task), [{ $set: { leaseUntil } }], {
-        updatePipeline: true,
-      })
-      return matchedCount === 1
-    },
-    async nextFileNumber({ job }, stem) {
-      const numbered = await jobs
-        .findOneAndUpdate(
-          { _id: job, status: 'running' },
-          { $inc: { [`fileNumbers.${stem}`]: 1 } },
-          { returnDocument: 'after', projection: { fileNumbers: 1 } },
-        )
-        .lean<Pick<ExportJob, 'fileNumbers'>>()
-      return numbered?.fileNumbers[stem]
-    },
-    async commit(task, files, position) {
-      const { matchedCount } = await tasks.updateOne(held(task), {
-        $push: { files: { $each: [...files] } },
-        $set: { position },
-      })
-      return matchedCount === 1
-    },
-    async restart(task) {
-      const forget = { $set: { files: [] }, $unset: { position: 1 } } as const
-      const before = await tasks
-        .findOneAndUpdate(held(task), forget, { returnDocument: 'before' })
-        .lean<ExportTask>()
-      return before?.files
-    },
-    async release(task, status) {
-      const { matchedCount } = await tasks.updateOne(held(task), { $set: { status } })
-      return matchedCount === 1
+        .lean<ExportJob>()
+      return counted?.planFailures
     },
     async settle(planned) {
       const { _id: job } = planned
@@ -224,7 +168,6 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
     countUnfinished: ({ before, ...only } = {}) =>
       // Not by `status`: a job that starts while an index on it is walked would be counted in both states.
       jobs.countDocuments({ endedAt: null, ...only, ...(before && { $or: earlierThan(before) }) }),
-    countClaimable: () => tasks.countDocuments(claimable),
   }
 }
 

@@ -17,7 +17,7 @@ const NOT_ASKED_FOR: ReadonlySet<string> = new Set<keyof ExportJob>([
  *
  * @returns 64 hexadecimal digits
  */
-export function fingerprintOf(job: Omit<ExportJob, 'status' | 'fileNumbers'>): string {
+export function fingerprintOf(job: Omit<ExportJob, 'status' | 'fileNumbers' | 'served'>): string {
   const asked = Object.entries(job).filter(([name]) => !NOT_ASKED_FOR.has(name))
   const filters = job.filters?.map(({ type, query }) => ({ type, query: query.split('&') }))
   const text = canonicalText({ ...Object.fromEntries(asked), filters, version: versionOf(job.base) })

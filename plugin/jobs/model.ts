@@ -39,6 +39,10 @@ export interface ExportJob extends Narrowing {
   readonly separateStatus?: boolean
   /** The last file number given out for each first part of a name; a number is never given twice. */
   readonly fileNumbers: Readonly<Record<string, number>>
+  /** How many resources have been written for it; who has got least comes first. */
+  readonly served: number
+  /** How often planning it has failed by what may pass. */
+  readonly planFailures?: number
   /** Which of the frozen cohorts is the job's; absent at levels without one, and before the job runs. */
   readonly cohort?: string
   readonly startedAt?: Date
@@ -109,6 +113,10 @@ export type ExportTask = TaskSubject & {
   readonly status: TaskStatus
   /** Raised by each start; every later write names it, so that a runner which lost its task changes nothing. */
   readonly attempt: number
+  /** How often in a row, since the last checkpoint, it has failed or its runner was not heard of again. */
+  readonly failures: number
+  /** Until when, by the clock of the database, nobody may take it after a failure. */
+  readonly notBefore?: Date
   /** Until when, by the clock of the database, the runner of this attempt is taken for alive. */
   readonly leaseUntil?: Date
   readonly position?: Position
@@ -125,10 +133,18 @@ export interface CohortSlice {
   readonly patients: readonly string[]
 }
 
+/** A process that works on tasks. */
+export interface WorkerProcess {
+  readonly _id: string
+  /** When it was last heard of, by the clock of the database. */
+  readonly aliveAt: Date
+}
+
 export interface Models {
   readonly jobs: Model<ExportJob>
   readonly tasks: Model<ExportTask>
   readonly cohort: Model<CohortSlice>
+  readonly workers: Model<WorkerProcess>
 }
 
 const STRICT = {
@@ -139,7 +155,10 @@ const STRICT = {
   autoCreate: false,
 } as const
 
-/** The collections `bulkexport.jobs`, `bulkexport.tasks` and `bulkexport.cohorts` of a connection. */
+/** When the record of a worker that died is removed, in seconds. */
+const FORGET_WORKERS = 3600
+
+/** The collections `bulkexport.jobs`, `.tasks`, `.cohorts` and `.workers` of a connection. */
 export function createModels(connection: Connection): Models {
   const issue = new Schema(
     { severity: String, code: String, diagnostics: String, expression: String },
@@ -168,6 +187,8 @@ export function createModels(connection: Connection): Models {
       fingerprint: String,
       separateStatus: Boolean,
       fileNumbers: { type: Schema.Types.Mixed, required: true },
+      served: { type: Number, required: true },
+      planFailures: Number,
       cohort: String,
       startedAt: Date,
       endedAt: Date,
@@ -190,6 +211,8 @@ export function createModels(connection: Connection): Models {
       type: String,
       status: { type: String, required: true },
       attempt: { type: Number, required: true },
+      failures: { type: Number, required: true },
+      notBefore: Date,
       leaseUntil: Date,
       position: { type: Schema.Types.Mixed },
       files: { type: [file], required: true },
@@ -210,9 +233,14 @@ export function createModels(connection: Connection): Models {
   )
     .index({ cohort: 1, last: 1 })
     .index({ job: 1 })
+  const workers = new Schema(
+    { _id: { type: String, required: true }, aliveAt: { type: Date, required: true } },
+    STRICT,
+  ).index({ aliveAt: 1 }, { expireAfterSeconds: FORGET_WORKERS })
   return {
     jobs: connection.model<ExportJob>('ExportJob', jobs, 'bulkexport.jobs'),
     tasks: connection.model<ExportTask>('ExportTask', tasks, 'bulkexport.tasks'),
     cohort: connection.model<CohortSlice>('CohortSlice', cohort, 'bulkexport.cohorts'),
+    workers: connection.model<WorkerProcess>('WorkerProcess', workers, 'bulkexport.workers'),
   }
 }

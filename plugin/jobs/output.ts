@@ -33,18 +33,20 @@ const MOST_PROBLEMS = 1000
  * exists only if it has at least one resource, or a problem.
  *
  * @param shape what is written of a resource
+ * @param isEnough asked before each resource but the first of a part; what comes then is for the next part
  */
 export async function* cutIntoParts(
   resources: AsyncGenerator<ReadResource>,
   limits: FileLimits,
   shape: (resource: Resource) => Resource = (resource) => resource,
+  isEnough: () => boolean = () => false,
 ): AsyncGenerator<Part> {
   const source = new LineSource(resources, shape)
   try {
     for (;;) {
       const first = await source.peek()
       if (first === undefined) return
-      const part = new GrowingPart(source, limits, first.position)
+      const part = new GrowingPart(source, limits, isEnough, first.position)
       await part.begin()
       yield part
     }
@@ -75,6 +77,7 @@ class GrowingPart implements Part {
   constructor(
     private readonly source: LineSource,
     private readonly limits: FileLimits,
+    private readonly isEnough: () => boolean,
     public position: Position,
   ) {}
 
@@ -118,7 +121,7 @@ class GrowingPart implements Part {
     const { resources, bytes } = this.size
     if (this.problems.length >= MOST_PROBLEMS) return true
     if (resources === 0) return false
-    return resources >= this.limits.resources || bytes + line.bytes > this.limits.bytes
+    return this.isEnough() || resources >= this.limits.resources || bytes + line.bytes > this.limits.bytes
   }
 }
 

@@ -1,13 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'winston'
-import { describeError, toExportError } from '../errors.js'
+import { describeError, ExportError, toExportError } from '../errors.js'
 import type { GroupMembers } from '../search/host-hooks.js'
 import type { HostSearch } from '../search/host-search.js'
 import type { Caller } from '../search/search-adapter.js'
+import { untilAborted } from '../until-aborted.js'
 import { freezeCohort } from './cohort.js'
 import type { ExportJobs } from './export-jobs.js'
 import { groupPatients } from './group-cohort.js'
-import type { ExportJob, Models } from './model.js'
+import type { ExportJob, JobFailure, Models } from './model.js'
+import { pauseAfter, triesFor } from './retry.js'
 import { taskSubjects } from './task-plan.js'
 
 export interface PlannerDependencies {
@@ -18,6 +20,12 @@ export interface PlannerDependencies {
   readonly logger: Logger
   /** How long a write may take from the moment it sets `meta.lastUpdated` until it can be read, in ms. */
   readonly writeGrace: number
+  /** How often it is looked whether the job is still there, in ms. */
+  readonly heartbeat: number
+  /** How long planning may take, in ms. */
+  readonly stallTimeout: number
+  /** Told when a job is to be planned again, after so many ms. */
+  planPaused(job: string, pause: number): void
 }
 
 /**
@@ -42,23 +50,91 @@ export async function planJob(
 async function planAccepted(
   job: ExportJob,
   dependencies: PlannerDependencies,
-  signal: AbortSignal,
+  stopping: AbortSignal,
 ): Promise<boolean> {
   const { jobs, logger } = dependencies
-  await letWritesLand(dependencies.writeGrace, signal)
+  const watch = watchPlanning(job, dependencies, stopping)
+  const { signal } = watch
   try {
-    await jobs.plan(job, await freezePatients(job, dependencies, signal))
+    await letWritesLand(dependencies.writeGrace, signal)
+    const frozen = await untilAborted(() => freezePatients(job, dependencies, signal), { signal })
+    await jobs.plan(job, frozen)
     logger.info('job.planned', { job: job._id, tasks: taskSubjects(job).length })
     return true
-  } catch (error) {
-    if (signal.aborted) throw error
-    const reason = toExportError(error)
-    if (reason.status === 503) throw error
-    logger.error('job.planning-failed', { job: job._id, error: describeError(error) })
-    // Another planner may have been luckier.
-    await jobs.fail(job._id, { status: reason.status, issues: reason.issues }, ['accepted'])
+  } catch (thrown) {
+    const error: unknown = signal.aborted ? signal.reason : thrown
+    if (stopping.aborted) throw error
+    if (error instanceof EndedJob) return false
+    await planningFailed(job, error, dependencies)
     return false
+  } finally {
+    watch.end()
   }
+}
+
+/** Fails the job, unless what went wrong may pass: then it is planned again later. */
+async function planningFailed(
+  { _id: job }: ExportJob,
+  error: unknown,
+  { jobs, logger, planPaused }: PlannerDependencies,
+): Promise<void> {
+  const tries = triesFor(error)
+  const failures = tries > 1 ? await jobs.planFailed(job) : tries
+  if (failures === undefined) return
+  if (failures < tries) {
+    const pause = pauseAfter(failures)
+    logger.warn('job.planning-retried', { job, failures, pause, error: describeError(error) })
+    planPaused(job, pause)
+    return
+  }
+  logger.error('job.planning-failed', { job, error: describeError(error) })
+  // Another planner may have been luckier.
+  await jobs.fail(job, failureOf(toExportError(error)), ['accepted'])
+}
+
+/** A status of 404 would say that there is no such export (Bulk Data 3.0.0, "Bulk Data Delete Request"). */
+function failureOf({ status, issues }: ExportError): JobFailure {
+  if (status !== 404) return { status, issues }
+  return { status: 500, issues: issues.map((issue) => ({ ...issue, code: 'processing' })) }
+}
+
+class EndedJob extends Error {}
+
+/** A signal that ends planning when the worker stops, the job has ended, or it takes too long. */
+function watchPlanning(
+  { _id }: ExportJob,
+  { jobs, logger, heartbeat, stallTimeout }: PlannerDependencies,
+  stopping: AbortSignal,
+) {
+  const ended = new AbortController()
+  const stop = () => ended.abort(stopping.reason)
+  stopping.addEventListener('abort', stop, { once: true })
+  if (stopping.aborted) stop()
+  const look = setInterval(() => {
+    jobs
+      .job(_id)
+      .then((job) => {
+        if (job?.status !== 'accepted') ended.abort(new EndedJob())
+      })
+      .catch((error: unknown) => {
+        logger.warn('job.state-unknown', { job: _id, error: describeError(error) })
+      })
+  }, heartbeat)
+  const late = setTimeout(() => ended.abort(stalled(stallTimeout)), stallTimeout)
+  return {
+    signal: ended.signal,
+    end() {
+      clearInterval(look)
+      clearTimeout(late)
+      stopping.removeEventListener('abort', stop)
+    },
+  }
+}
+
+/** What may pass. */
+function stalled(stallTimeout: number): ExportError {
+  const text = `Who is to be exported was not known after ${stallTimeout / 1000} seconds.`
+  return new ExportError(503, text, { code: 'timeout', retryAfter: 10 })
 }
 
 /**

@@ -34,6 +34,8 @@ export interface TaskSource {
   readonly kind: FileKind
   /** What the names of its files begin with. */
   readonly stem: string
+  /** Whether going on after a position costs little, so that the task may be interrupted for others. */
+  readonly resumesWell: boolean
   /** @param from a position to go on after, instead of beginning */
   read(from: Position | undefined, signal: AbortSignal): AsyncGenerator<ReadResource>
   /** What is written of a resource. */
@@ -49,19 +51,30 @@ export function taskSource(
   const whole = (resource: Resource) => resource
   switch (subject.kind) {
     case 'notes':
-      return { kind: 'error', stem: 'error', shape: whole, read: (from) => readNotes(job, from) }
+      return {
+        ...{ kind: 'error', stem: 'error', shape: whole, resumesWell: true },
+        read: (from) => readNotes(job, from),
+      }
     case 'deleted':
       return {
-        ...{ kind: 'deleted', stem: 'deleted', shape: whole },
+        ...{ kind: 'deleted', stem: 'deleted', shape: whole, resumesWell: false },
         read: (from, signal) => deletedOf(job, dependencies, from, signal),
       }
     case 'resources':
       return {
         ...{ kind: 'output', stem: subject.type, shape: shapeOf(job, subject.type) },
+        resumesWell: resumesWell(job, subject.type),
         read: (from, signal) =>
           resourcesOf(job, subject.type, dependencies, { signal, ...(from ? { from } : {}) }),
       }
   }
+}
+
+/** Where resources are told apart by what has come, resuming goes through all of it again. */
+function resumesWell({ provenance, filters = [], level, patients }: ExportJob, type: ResourceType): boolean {
+  if (type === 'Provenance' && provenance !== undefined) return false
+  const isByPatient = level === 'group' || patients !== undefined
+  return isByPatient || filters.filter((filter) => filter.type === type).length < 2
 }
 
 async function* readNotes(

@@ -1,6 +1,7 @@
 import { describeError, ExportError } from '../errors.js'
 import { versionOf } from '../fhir/base-url.js'
 import type { ResourceType } from '../fhir/resource.js'
+import { untilAborted } from '../until-aborted.js'
 import {
   elementsOf,
   type HostConfig,
@@ -37,8 +38,14 @@ type Search = (request: SearchRequest) => Promise<Page>
 /** A service that cuts its answers off without a link is asked for up to this many resources at once. */
 const LARGEST_PAGE = 1_000_000
 
+/** How long one search may take, in ms. */
+export const SEARCH_TIMEOUT = 5 * 60_000
+
 /** Reads through the profile services of the host, each called as the host core's own controller calls it. */
-export function hostSearch(config: Pick<HostConfig, 'profiles'>): HostSearch {
+export function hostSearch(
+  config: Pick<HostConfig, 'profiles'>,
+  { searchTimeout: timeout }: { readonly searchTimeout: number } = { searchTimeout: SEARCH_TIMEOUT },
+): HostSearch {
   const services = new Map<HostProfile, ProfileService>()
   const serviceFor = (profile: HostProfile) => {
     const service = services.get(profile) ?? serviceOf(profile)
@@ -75,7 +82,8 @@ export function hostSearch(config: Pick<HostConfig, 'profiles'>): HostSearch {
           const profile = profiles.get(request.type)
           if (profile === undefined) throw new Error(`The host has no profile for ${request.type}.`)
           const search =
-            searches.get(request.type) ?? profileSearch(profile, serviceFor(profile), base, caller)
+            searches.get(request.type) ??
+            profileSearch(profile, serviceFor(profile), base, { caller, timeout })
           searches.set(request.type, search)
           return search(request)
         },
@@ -84,7 +92,12 @@ export function hostSearch(config: Pick<HostConfig, 'profiles'>): HostSearch {
   }
 }
 
-function profileSearch(profile: HostProfile, service: ProfileService, base: string, caller: Caller): Search {
+function profileSearch(
+  profile: HostProfile,
+  service: ProfileService,
+  base: string,
+  { caller, timeout }: { readonly caller: Caller; readonly timeout: number },
+): Search {
   const version = versionOf(base)
   let sanitize: ReturnType<typeof sanitizerFor> | undefined
   return async ({ type, params, pageSize, next, signal }) => {
@@ -94,7 +107,9 @@ function profileSearch(profile: HostProfile, service: ProfileService, base: stri
       const query = pageQuery(params, count, next)
       const req = hostRequest(base, type, query, caller)
       // `service.search(…)`: a service may be a class instance that needs its `this`.
-      const result = await untilAborted(async () => service.search?.(sanitize?.(req) ?? {}, { req }), signal)
+      const result = await untilAborted(async () => service.search?.(sanitize?.(req) ?? {}, { req }), {
+        ...{ signal, timeout, late: () => tooSlow(type, timeout) },
+      })
       const answer = readAnswer(result)
       if (answer === undefined) {
         throw new ExportError(
@@ -122,21 +137,6 @@ function mayBeCutOff({ resources, entries, hasLinks }: SearchAnswer, count: numb
   return !hasLinks && (resources.length === count || entries === count)
 }
 
-/** Rejects as soon as the signal is aborted, even if the service never answers. */
-async function untilAborted<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work()
-  let onAbort: () => void = () => undefined
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
-  try {
-    return await Promise.race([work(), aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
-}
-
 /** The parameters of the first page, overridden by those of the link to this one. */
 function pageQuery(params: URLSearchParams, count: number, next: string | undefined): URLSearchParams {
   const query = new URLSearchParams(params)
@@ -152,6 +152,12 @@ function pageQuery(params: URLSearchParams, count: number, next: string | undefi
 function queryOf(url: string): string {
   const start = url.indexOf('?')
   return start === -1 ? '' : url.slice(start + 1)
+}
+
+/** What may pass, so the task is tried again. */
+function tooSlow(type: ResourceType, timeout: number): ExportError {
+  const text = `The search service of ${type} did not answer within ${timeout / 1000} seconds.`
+  return new ExportError(503, text, { code: 'timeout', retryAfter: 10 })
 }
 
 function cutOff(type: ResourceType, { resources, total }: SearchAnswer): ExportError {

@@ -13,6 +13,11 @@ export interface ExportStorage {
   read(key: string, range?: ByteRange): Promise<Readable>
   /** Removes all keys that begin with the prefix, and nothing else; none at all is fine. */
   removeAll(prefix: string): Promise<void>
+  /**
+   * Removes all keys that begin with the prefix and a `/` but these, and what was left half-written there. Writes
+   * that are under way there may fail.
+   */
+  removeOthers(prefix: string, keys: ReadonlySet<string>): Promise<void>
   /** Rejects, naming the place and the reason, when files cannot be written, read and removed. */
   check(): Promise<void>
 }

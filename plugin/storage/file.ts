@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, link, mkdir, open, rm, rmdir, unlink } from 'node:fs/promises'
+import { type FileHandle, link, mkdir, open, readdir, rm, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
@@ -53,6 +53,11 @@ export function fileStorage(directory: string | URL): ExportStorage {
       await rm(path, { recursive: true, force: true, maxRetries: 5 })
       await removeEmpty(dirname(path), root)
     },
+    async removeOthers(prefix, keys) {
+      const folder = pathOf(prefix.replace(/\/$/, ''))
+      const kept = new Set([...keys].map(pathOf))
+      for (const path of await filesIn(folder)) if (!kept.has(path)) await rm(path, { force: true })
+    },
     async check() {
       const probe = `probe-${randomUUID()}`
       try {
@@ -80,6 +85,17 @@ async function openIn(folder: string, path: string): Promise<FileHandle> {
     } catch (error) {
       if (!hasCode(error, 'ENOENT') || tries === 10) throw error
     }
+  }
+}
+
+/** The paths of all files in a folder and below it; none when it is not there. */
+async function filesIn(folder: string): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return []
+    throw error
   }
 }
 

@@ -44,6 +44,10 @@ function useSuiteHost(options: () => TestHostOptions & { readonly auth?: object 
   }
 }
 
+function unfinished({ db }: TestDatabase) {
+  return db.collection<{ _id: string }>('bulkexport.jobs').find({ endedAt: null }).toArray()
+}
+
 /** Every endpoint, for a job that is complete. */
 async function askEverywhere(host: TestHost, statusUrl: string, asked: Asked) {
   return [
@@ -152,6 +156,8 @@ describe('the authorize option', () => {
   it('says whom the services see', async () => {
     const user = { name: 'Ünïcode', roles: ['a', { b: null }], '$set.x': 1 }
     rule = async () => ({ ...access('me', ['Patient']), user })
+    // Exports that other tests have left running search for themselves.
+    for (const { _id } of await unfinished(test.database)) await test.host.ended(_id)
     seen.length = 0
     await manifestOf(test.host, await kickOff(test.host, {}), {})
     expect(seen).to.have.length.above(0)

@@ -317,7 +317,9 @@ describe('DELETE of an export', () => {
 
   async function expectNothingLeft(host: TestHost) {
     expect(await readdir(host.folder)).to.deep.equal([])
-    for (const { name } of await database.db.listCollections({ name: /^bulkexport\.(?!bells)/ }).toArray()) {
+    for (const { name } of await database.db
+      .listCollections({ name: /^bulkexport\.(?!bells|workers)/ })
+      .toArray()) {
       expect(await database.db.collection(name).find().toArray(), name).to.deep.equal([])
     }
   }

@@ -171,6 +171,7 @@ describe('a cohort', () => {
       }
       const dependencies = {
         ...{ jobs, cohorts: models.cohort, logger: createTestLogger().logger, writeGrace: 0 },
+        ...{ heartbeat: 1000, stallTimeout: 60_000, planPaused: () => undefined },
         search: hostSearch({ profiles: { Group: { service: { search }, versions: ['4_0_0'] } } }),
       }
       const plan = () => planJob('a', dependencies, new AbortController().signal)

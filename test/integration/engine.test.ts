@@ -66,6 +66,7 @@ describe('startEngine', () => {
       ...{ storage, logger, workers: 1, pageSize: 10, lease: 3000, writeGrace: 0 },
       limits: { resources: 100, bytes: 1_000_000 },
       ...{ retention: 60_000, maxRunningExports: 100, maxRunningExportsPerClient: 10, compressFiles: false },
+      ...{ stallTimeout: 60_000, withoutWorkers: 'wait' as const },
     })
     engines.push(engine)
     return engine

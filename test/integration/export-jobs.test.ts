@@ -7,7 +7,12 @@ describe('exportJobs', () => {
 
   it('keeps an accepted job as it came', async () => {
     await record.jobs.accept(newJob('a'))
-    expect(await record.jobs.job('a')).to.deep.equal({ ...newJob('a'), status: 'accepted', fileNumbers: {} })
+    expect(await record.jobs.job('a')).to.deep.equal({
+      ...newJob('a'),
+      status: 'accepted',
+      fileNumbers: {},
+      served: 0,
+    })
     expect(await record.jobs.job('b')).to.equal(undefined)
   })
 

@@ -109,6 +109,7 @@ describe('an engine, when the retention is over', () => {
       search: hostSearch({ profiles: { Patient: { service: { search }, versions: ['4_0_0'] } } }),
       limits: { resources: 100, bytes: 1_000_000 },
       ...{ maxRunningExports: 100, maxRunningExportsPerClient: 10, compressFiles: false },
+      ...{ stallTimeout: 60_000, withoutWorkers: 'wait' as const },
     })
     engines.push(engine)
     await engine.stop()

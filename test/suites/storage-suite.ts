@@ -262,6 +262,25 @@ export function storageSuite(name: string, { open, close }: StorageFixture): voi
       }
     })
 
+    describe('removeOthers', () => {
+      it('leaves the keys that are named, and all of other prefixes', async () => {
+        const keys = ['job/a', 'job/b', 'job/c', 'job/sub/d', 'jobs/a', 'job2/a', 'other/b']
+        for (const key of keys) await write(key, key)
+        await storage.removeOthers('job', new Set(['job/b', 'job/sub/d', 'job/not-there']))
+        const left = ['job/b', 'job/sub/d', 'jobs/a', 'job2/a', 'other/b']
+        for (const key of left) expect(await text(key)).to.equal(key)
+        for (const key of keys) if (!left.includes(key)) await expectMissing(key)
+      })
+
+      it('leaves nothing when no key is named, and is fine with nothing', async () => {
+        await write('job/a', 'x')
+        await storage.removeOthers('job/', new Set())
+        await expectMissing('job/a')
+        await storage.removeOthers('job', new Set())
+        await storage.removeOthers('none', new Set(['none/a']))
+      })
+    })
+
     describe('removeAll', () => {
       it('removes a job and nothing else', async () => {
         const keys = ['abc/1', 'abc/2', 'abc/d/3', 'abcd/1', 'ab/1', 'xabc/1', 'x/abc/1', 'abc.x/1']

@@ -75,6 +75,7 @@ export async function startHost(database: TestDatabase, options: TestHostOptions
     deletedSince: deletedSince(db),
     // Tests of kick-offs leave theirs lying.
     maxRunningExports: 10_000,
+    withoutWorkers: 'wait',
     ...options.options,
   })
   const app = express()

@@ -23,6 +23,7 @@ const IMPORTS = [
   '../options.js',
   '../index.js',
   '../fhir/resource.js',
+  '../until-aborted.js',
   '../search/search-adapter.js',
   '../search/host-hooks.js',
   HOST_SEARCH,
@@ -61,14 +62,22 @@ const IMPORTS = [
 const NODE = ['node:fs', 'node:fs/promises']
 const FHIR = ['./neighbour.js', '../errors.js', 'fhir/r4.js']
 const STORAGE = ['./neighbour.js', ...NODE]
-const SEARCH = ['./neighbour.js', '../errors.js', '../fhir/resource.js', ...NODE]
+const SEARCH = ['./neighbour.js', '../errors.js', '../until-aborted.js', '../fhir/resource.js', ...NODE]
 const CONTRACTS = [
   '../search/search-adapter.js',
   '../search/host-hooks.js',
   HOST_SEARCH,
   '../storage/export-storage.js',
 ]
-const JOBS = ['./neighbour.js', '../errors.js', '../fhir/resource.js', ...CONTRACTS, ...NODE, LOGGER]
+const JOBS = [
+  './neighbour.js',
+  '../errors.js',
+  '../until-aborted.js',
+  '../fhir/resource.js',
+  ...CONTRACTS,
+  ...NODE,
+  LOGGER,
+]
 const HTTP = [...JOBS, '../jobs/model.js']
 const MONGOOSE = IMPORTS.filter((name) => name.endsWith("'mongoose'"))
 

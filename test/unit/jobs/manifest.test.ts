@@ -13,6 +13,7 @@ const JOB: ExportJob = {
   base: 'https://fhir.example.org/4_0_0',
   caller: '{"headers":{"x-secret":"do not tell"}}',
   fileNumbers: { Observation: 12, Patient: 1 },
+  served: 0,
 }
 
 let index = 0
@@ -29,6 +30,7 @@ function task(
     type,
     status,
     attempt: 1,
+    failures: 0,
     files: files.map(([number, resources]) => {
       return { kind: 'output', name: `${type}-${number}.ndjson`, resources, bytes: 1 }
     }),

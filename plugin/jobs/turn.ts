@@ -1,0 +1,45 @@
+import type { Logger } from 'winston'
+import { describeError } from '../errors.js'
+import type { ExportJobs, HeldTask } from './export-jobs.js'
+
+/** How long a task works before it looks whether others wait, in ms. */
+const TURN = 1000
+
+/** The turn of a task, which ends when a job waits that has been served less. */
+export interface Turn {
+  readonly isOver: boolean
+  /** To be called with the resources of each part that was written. */
+  served(resources: number): void
+  release(): Promise<void>
+}
+
+/** Begins a turn. A small export must not wait until a large one is complete. */
+export function beginTurn(
+  task: HeldTask,
+  before: number,
+  { jobs, logger }: { readonly jobs: ExportJobs; readonly logger: Logger },
+): Turn {
+  let isOver = false
+  let total = before
+  let looking = Promise.resolve()
+  const look = async () => {
+    isOver ||= await jobs.isOtherJobWaiting(task, total)
+  }
+  const timer = setInterval(() => {
+    looking = looking.then(look).catch((error: unknown) => {
+      logger.warn('task.turn-unknown', { job: task.job, task: task._id, error: describeError(error) })
+    })
+  }, TURN)
+  return {
+    get isOver() {
+      return isOver
+    },
+    served(resources) {
+      total += resources
+    },
+    release: async () => {
+      clearInterval(timer)
+      await looking
+    },
+  }
+}

@@ -1,0 +1,31 @@
+import { randomUUID } from 'node:crypto'
+import type { Logger } from 'winston'
+import { describeError } from '../errors.js'
+import type { Models } from './model.js'
+
+/** How often a process says that it works, in ms. */
+const ALIVE_EVERY = 10_000
+/** When a process that was not heard of is taken for dead, in ms. */
+const DEAD_AFTER = 60_000
+
+/** Whether any process that works on tasks has been heard of lately, by the clock of the database. */
+export async function hasLiveWorker({ workers }: Models): Promise<boolean> {
+  const isLive = { $expr: { $gt: ['$aliveAt', { $subtract: ['$$NOW', DEAD_AFTER] }] } }
+  return (await workers.exists(isLive)) !== null
+}
+
+/** Says that this process works on tasks, now and from then on. */
+export async function joinWorkers({ workers }: Models, logger: Logger): Promise<{ leave(): Promise<void> }> {
+  const _id = randomUUID()
+  const say = () => workers.updateOne({ _id }, { $currentDate: { aliveAt: true } }, { upsert: true })
+  await say()
+  const timer = setInterval(() => {
+    say().catch((error: unknown) => logger.warn('worker.not-heard', { error: describeError(error) }))
+  }, ALIVE_EVERY)
+  return {
+    async leave() {
+      clearInterval(timer)
+      await workers.deleteOne({ _id })
+    },
+  }
+}
