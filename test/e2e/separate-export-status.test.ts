@@ -109,7 +109,7 @@ describe('the status of an export that is told apart from that of the request', 
   const changed = [[GROUP], [{ ...GROUP, modifierExtension: [{ url: 'http://example.org/x' }] }]]
   const failures: readonly (readonly [status: string, path: string, groups: typeof gone])[] = [
     ['500 Internal Server Error', '$export?_type=Condition', []],
-    ['404 Not Found', 'Group/g/$export?_type=Patient', gone],
+    ['500 Internal Server Error', 'Group/g/$export?_type=Patient', gone],
     ['422 Unprocessable Entity', 'Group/g/$export?_type=Patient', changed],
   ]
   for (const [expected, path, found] of failures) {

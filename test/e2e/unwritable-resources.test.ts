@@ -125,7 +125,7 @@ describe('resources that cannot be written as JSON', () => {
     host.manifest(await host.client.kickOff('system', parameters))
 
   for (const [what, bad] of Object.entries(UNWRITABLE)) {
-    it(`because of ${what} are told of, and the others are exported [ERR-09 MF-10]`, async () => {
+    it(`because of ${what} are told of, and the others are exported [ERR-09 MF-10 ST-11]`, async () => {
       const patients = made('Patient', 'gbbgggbg', bad)
       const basics = made('Basic', 'bgg', bad)
       const devices = made('Device', 'ggg', bad)
