@@ -36,8 +36,9 @@ export async function requireRoom(job: Candidate, jobs: ExportJobs, limits: Runn
 /**
  * Decides over a job that has been stored, since several may have seen the same free place. A job stays only after
  * it has seen that all which are there, itself included, are within the limits: so whichever of those that stay
- * looked last has seen all others, and there are never too many. Those that came last by transaction time and id
- * go; the ones before them wait until they have gone, so that their places are not left free.
+ * looked last has seen all others, and there are never too many. Those that have a place keep it. Of the others those
+ * that came last by transaction time and id go, and the ones before them wait until they have gone, so that their
+ * places are not left free.
  *
  * @throws ExportError 429 that names the limit; the job has to be withdrawn then
  */
@@ -49,6 +50,7 @@ export async function requirePlace(job: Candidate, jobs: ExportJobs, limits: Run
       await delay(LOOK_AGAIN * 2 ** (looks - 1))
     }
   }
+  await jobs.place(job._id)
 }
 
 interface Limit {

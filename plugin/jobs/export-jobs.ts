@@ -40,10 +40,13 @@ export interface ExportJobs extends TaskRecord {
   remove(job: string): Promise<void>
   /** Jobs that a worker still has to do something for, if only to remove them. */
   unsettled(): Promise<readonly ExportJob[]>
+  /** The job keeps its place among those that are under way, whichever comes with an earlier time. */
+  place(job: string): Promise<void>
   /**
    * How many jobs have not ended.
    *
-   * @param only those of this owner or with this fingerprint, and those that come before this job by transaction time and id
+   * @param only those of this owner or with this fingerprint, and those that come before this job:
+   * they have a place, or an earlier transaction time or, with the same, a lower id
    */
   countUnfinished(only?: {
     readonly owner?: string
@@ -165,6 +168,9 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
       await jobs.deleteOne({ _id: job })
     },
     unsettled: () => jobs.find({ status: { $in: UNSETTLED } }).lean<ExportJob[]>(),
+    async place(job) {
+      await jobs.updateOne({ _id: job }, { $set: { placed: true } })
+    },
     countUnfinished: ({ before, ...only } = {}) =>
       // Not by `status`: a job that starts while an index on it is walked would be counted in both states.
       jobs.countDocuments({ endedAt: null, ...only, ...(before && { $or: earlierThan(before) }) }),
@@ -172,7 +178,11 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
 }
 
 function earlierThan({ _id, transactionTime }: Pick<ExportJob, '_id' | 'transactionTime'>) {
-  return [{ transactionTime: { $lt: transactionTime } }, { transactionTime, _id: { $lt: _id } }]
+  return [
+    { placed: true, _id: { $ne: _id } },
+    { transactionTime: { $lt: transactionTime } },
+    { transactionTime, _id: { $lt: _id } },
+  ]
 }
 
 const UNSETTLED: readonly JobStatus[] = ['accepted', 'running', 'cancelled', 'expired']

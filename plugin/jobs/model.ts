@@ -41,6 +41,8 @@ export interface ExportJob extends Narrowing {
   readonly fileNumbers: Readonly<Record<string, number>>
   /** How many resources have been written for it; who has got least comes first. */
   readonly served: number
+  /** Whether it was seen to be within the limits of what may be under way. */
+  readonly placed?: boolean
   /** How often planning it has failed by what may pass. */
   readonly planFailures?: number
   /** Which of the frozen cohorts is the job's; absent at levels without one, and before the job runs. */
@@ -188,6 +190,7 @@ export function createModels(connection: Connection): Models {
       separateStatus: Boolean,
       fileNumbers: { type: Schema.Types.Mixed, required: true },
       served: { type: Number, required: true },
+      placed: Boolean,
       planFailures: Number,
       cohort: String,
       startedAt: Date,

@@ -113,11 +113,25 @@ describe('the limits of running exports', () => {
   })
 
   it('are never exceeded by a job that is older than those already taken in', async () => {
-    for (const id of ids(10)) await record.jobs.accept(job(id, undefined, new Date(5000)))
+    for (const id of ids(10)) {
+      await record.jobs.accept(job(id, undefined, new Date(5000)))
+      await requirePlace(job(id, undefined, new Date(5000)), record.jobs, LIMITS)
+    }
     const late = job('late', undefined, new Date(1000))
     await record.jobs.accept(late)
     const [outcome] = await Promise.allSettled([requirePlace(late, record.jobs, LIMITS)])
     expect(outcome).to.include({ status: 'rejected' })
+  })
+
+  it('leave no place free when two come for the last one that are older than those already taken in', async () => {
+    for (const id of ids(9)) {
+      await record.jobs.accept(job(id, undefined, new Date(5000)))
+      await requirePlace(job(id, undefined, new Date(5000)), record.jobs, LIMITS)
+    }
+    const late = ['late1', 'late2'].map((id) => job(id, undefined, new Date(1000)))
+    for (const each of late) await record.jobs.accept(each)
+    await Promise.all(late.map((each) => decide(record.jobs, each)))
+    expect(await remaining()).to.deep.equal([...ids(9), 'late1'])
   })
 
   it('wait for those that withdraw, rather than leave a place free', async () => {
