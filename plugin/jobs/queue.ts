@@ -50,6 +50,11 @@ const PLANS_AT_ONCE = 5
  * this time behind each answered bell, which keeps an otherwise idle process alive.
  */
 const BELL_LOCK = 5000
+/**
+ * A bell that was answered. Agenda marks it so and removes it in a second step: when the process dies between the two, or
+ * the database has no primary, the bell stays, never rings again, and takes the place of those that should.
+ */
+const ANSWERED = { lockedAt: null, nextRunAt: null }
 /** How often a stopping queue looks whether its handlers are done, in ms. */
 const STOP_POLL = 25
 
@@ -112,7 +117,10 @@ export async function openQueue({ db, handlers, workers, patience, logger }: Que
   }
   const ring = async (name: string, data: BellData) => {
     const bell = agenda.create(name, data)
-    const unique = { name, 'data.reason': data.reason, 'data.bell': data.bell }
+    // Whoever answers a bell for work now may be busy for hours, while others are idle.
+    const unanswered = name === WORK ? { lockedAt: null } : {}
+    const unique = { name, 'data.reason': data.reason, 'data.bell': data.bell, ...unanswered }
+    await db.collection(COLLECTION).deleteOne({ ...unique, ...ANSWERED })
     await bell.unique(unique, { insertOnly: true }).schedule(new Date()).save()
   }
   return {
@@ -123,7 +131,8 @@ export async function openQueue({ db, handlers, workers, patience, logger }: Que
     },
     async forget(job) {
       // Agenda's own `cancel` would also take bells that are being answered, and with them the lease.
-      await db.collection(COLLECTION).deleteMany({ 'data.reason': job, lockedAt: null })
+      const unanswered = { 'data.reason': job, lockedAt: null }
+      await db.collection(COLLECTION).deleteMany({ $or: [unanswered, ANSWERED] })
     },
     async start() {
       if (workers === 0) return

@@ -160,6 +160,21 @@ function queueTests(uri: () => string, wakes: string): void {
     await heard.reached(2)
   })
 
+  it('rings in the place of a bell that was answered but not taken away', async () => {
+    const heard = new Calls()
+    const queue = await open({ plan: async (job) => heard.add(job) })
+    // As Agenda leaves it when its process dies between two steps.
+    for (const reason of ['a', 'b']) {
+      await queue.ringPlan(reason)
+      await collection().updateOne({ 'data.reason': reason }, { $set: { nextRunAt: null, lockedAt: null } })
+    }
+    await queue.ringPlan('a')
+    await queue.start()
+    await heard.reached(1)
+    await queue.forget('c')
+    expect((await bells()).filter(({ nextRunAt }) => nextRunAt === null)).to.deep.equal([])
+  })
+
   it('never rings more bells than a few, however much there is to do', async () => {
     const queue = await open({})
     await queue.ringWork('a', 0)
@@ -248,7 +263,8 @@ function queueTests(uri: () => string, wakes: string): void {
     await queue.forget('a')
     await queue.ringWork('a', 1)
     const left = await bells()
-    expect(left.map(({ lockedAt }) => lockedAt instanceof Date)).to.deep.equal([true])
+    // One more, for whoever is idle.
+    expect(left.map(({ lockedAt }) => lockedAt instanceof Date)).to.have.members([true, false])
     go.resolve()
     await stopAll()
   })
