@@ -152,6 +152,13 @@ function describeOne(thrown: unknown): string {
     return String(diagnostics ?? details?.text ?? '')
   })
   const name = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : undefined
-  if (issue === undefined) return name ?? String(thrown)
+  if (issue === undefined) return name ?? textOf(thrown)
   return [name ?? 'OperationOutcome:', ...texts].join(' ')
+}
+
+/** Not all that can be thrown can be converted. */
+function textOf(thrown: unknown): string {
+  return typeof thrown === 'object' && thrown !== null
+    ? Object.prototype.toString.call(thrown)
+    : String(thrown)
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type Membership, memberships } from '../fhir/patient-compartment.js'
 import { type LocalReference, localReference } from '../fhir/reference.js'
 import type { Resource, ResourceType } from '../fhir/resource.js'
-import type { Cohort } from './cohort.js'
+import type { Cohort, CohortPatients } from './cohort.js'
 import { findResource } from './find-resource.js'
 import { IdSet } from './id-set.js'
 import type { ProvenanceChoice } from './model.js'
@@ -31,7 +31,7 @@ export async function* readProvenance(
   about: readonly Selection[],
   options: ReadOptions,
 ): AsyncGenerator<ReadResource> {
-  if (which === 'compartment' && (await isReadWhole(selection))) {
+  if (which === 'compartment' && (await isReadWhole(selection, options))) {
     const isSelected = compartmentTest(selection, about, options)
     yield* readMatches({ ...selection, params: {}, isSelected }, options)
     return
@@ -76,15 +76,26 @@ async function* targetsFor(
 /** For more patients, reading all Provenance costs less than a search for each of their resources. */
 const FEW_PATIENTS = 100
 
-/** Positions of the two ways differ, so this must be the same whenever a task goes on. */
-async function isReadWhole({ cohort, window }: Selection): Promise<boolean> {
+/** A task that goes on does so in the way that it began, which its position tells. */
+async function isReadWhole({ cohort, window }: Selection, options: ReadOptions): Promise<boolean> {
+  if (options.from !== undefined) return options.from.digest === undefined
   if (cohort === undefined || cohort === 'everyone' || window.since !== undefined) return true
+  return (await isLarge(cohort)) || (await isOnePage(options))
+}
+
+async function isLarge(cohort: CohortPatients): Promise<boolean> {
   let count = 0
   for await (const _ of cohort.patients()) {
     count += 1
     if (count > FEW_PATIENTS) return true
   }
   return false
+}
+
+/** Most servers have little Provenance, or none. */
+async function isOnePage({ search, pageSize, signal }: ReadOptions): Promise<boolean> {
+  const request = { type: 'Provenance', params: new URLSearchParams(), pageSize, signal }
+  return (await search.search(request)).next === undefined
 }
 
 async function* provenanceOf(

@@ -8,7 +8,7 @@ const FIRST_PAUSE = 250
 const LONGEST_PAUSE = 30_000
 
 /** Names that Node and others give to errors of networks. */
-const NETWORK = new Set([
+const NETWORK: ReadonlySet<unknown> = new Set([
   ...['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'],
   ...['EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_SOCKET'],
 ])
@@ -27,10 +27,15 @@ export function triesFor(error: unknown): number {
     statusCode?: unknown
     $metadata?: { httpStatusCode?: unknown }
   }
-  if (NETWORK.has(String(code))) return MOST_TRIES
-  const answered = Number(statusCode ?? $metadata?.httpStatusCode)
+  if (NETWORK.has(code)) return MOST_TRIES
+  const answered = numberOf(statusCode ?? $metadata?.httpStatusCode)
   if (STATUS_THAT_MAY_PASS.has(answered)) return MOST_TRIES
   return answered >= 400 && answered < 500 ? 1 : FEW_TRIES
+}
+
+/** Not all that can be thrown can be converted. */
+function numberOf(value: unknown): number {
+  return typeof value === 'string' || typeof value === 'number' ? Number(value) : Number.NaN
 }
 
 /** Whether a task that has failed this often in a row, or has ended its worker so often, is given up. */

@@ -13,11 +13,16 @@ export interface Turn {
   release(): Promise<void>
 }
 
-/** Begins a turn. A small export must not wait until a large one is complete. */
+/**
+ * Begins a turn. A small export must not wait until a large one is complete.
+ *
+ * @param signal ends it too: what hangs may never release it
+ */
 export function beginTurn(
   task: HeldTask,
   before: number,
   { jobs, logger }: { readonly jobs: ExportJobs; readonly logger: Logger },
+  signal: AbortSignal,
 ): Turn {
   let isOver = false
   let total = before
@@ -30,6 +35,9 @@ export function beginTurn(
       logger.warn('task.turn-unknown', { job: task.job, task: task._id, error: describeError(error) })
     })
   }, TURN)
+  const end = () => clearInterval(timer)
+  signal.addEventListener('abort', end, { once: true })
+  if (signal.aborted) end()
   return {
     get isOver() {
       return isOver
@@ -38,7 +46,7 @@ export function beginTurn(
       total += resources
     },
     release: async () => {
-      clearInterval(timer)
+      end()
       await looking
     },
   }

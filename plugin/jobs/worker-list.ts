@@ -19,12 +19,15 @@ export async function joinWorkers({ workers }: Models, logger: Logger): Promise<
   const _id = randomUUID()
   const say = () => workers.updateOne({ _id }, { $currentDate: { aliveAt: true } }, { upsert: true })
   await say()
+  let saying: Promise<unknown> = Promise.resolve()
   const timer = setInterval(() => {
-    say().catch((error: unknown) => logger.warn('worker.not-heard', { error: describeError(error) }))
+    saying = say().catch((error: unknown) => logger.warn('worker.not-heard', { error: describeError(error) }))
   }, ALIVE_EVERY)
   return {
     async leave() {
       clearInterval(timer)
+      // It would bring the record back.
+      await saying
       await workers.deleteOne({ _id })
     },
   }
