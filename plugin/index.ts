@@ -12,6 +12,8 @@ import { pollLimit } from './http/poll-limit.js'
 import { createRouter, type RouteHandlers } from './http/routes.js'
 import { smartConfiguration } from './http/smart-configuration.js'
 import { type Engine, startEngine } from './jobs/engine.js'
+import { NO_METRICS } from './jobs/metrics.js'
+import { prometheusMetrics } from './jobs/prometheus-metrics.js'
 import { type BulkExportOptions, type ResolvedOptions, resolveOptions } from './options.js'
 import type { HostConfig } from './search/core.js'
 import { hostSearch } from './search/host-search.js'
@@ -22,6 +24,7 @@ export type { GrantedTypes } from './fhir/smart-scopes.js'
 export type { Access, Authorize } from './http/access.js'
 export type { HttpRequest, KickOffTarget } from './http/message.js'
 export type { Manifest, ManifestFile } from './jobs/manifest.js'
+export type { PrometheusClient } from './jobs/prometheus-client.js'
 export type { BulkExportOptions } from './options.js'
 export type { HostConfig, HostProfile, ProfileService } from './search/core.js'
 export type {
@@ -65,6 +68,7 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
   const resolved = resolveOptions(options)
   const { config, levels, groupMembers, deletedSince } = resolved
   const logger = resolved.logger ?? defaultLogger()
+  const metrics = resolved.metrics ? prometheusMetrics(resolved.metrics, logger) : NO_METRICS
   const search = hostSearch(config, resolved)
   const authorize = resolved.authorize ?? authorizationOf(config, logger)
   const storage = typeof resolved.storage === 'string' ? fileStorage(resolved.storage) : resolved.storage
@@ -77,7 +81,7 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
       const { maxFileResources, maxFileBytes } = resolved
       const started = await startEngine({
         ...resolved,
-        ...{ connection, search, storage, logger, groupMembers, deletedSince },
+        ...{ connection, search, storage, logger, metrics, groupMembers, deletedSince },
         limits: { resources: maxFileResources, bytes: maxFileBytes },
       })
       opened = { engine: started, close: () => connection.close() }

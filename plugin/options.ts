@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import type { Logger } from 'winston'
 import { z } from 'zod'
 import type { Authorize } from './http/access.js'
+import type { PrometheusClient } from './jobs/prometheus-client.js'
 import type { HostConfig } from './search/core.js'
 import type { DeletedSince, GroupMembers } from './search/host-hooks.js'
 import type { ExportStorage } from './storage/export-storage.js'
@@ -117,6 +118,10 @@ export const optionsSchema = z.strictObject({
    * `config.security`; `false`: the plugin does not serve that document.
    */
   smartConfiguration: z.union([z.literal(false), smartConfigurationSchema]).optional(),
+  /** The module `prom-client` of the host, to count exports on its registry. Default: nothing is counted. */
+  metrics: z
+    .custom<PrometheusClient>(isPrometheusClient, 'must be the module prom-client, or have its parts')
+    .optional(),
   /** Default: a winston logger that writes JSON to standard error, from level `info`. */
   logger: z.custom<Logger>(isLogger, 'must be a winston logger').optional(),
 })
@@ -155,6 +160,13 @@ function isStorage(value: unknown): boolean {
   const storage = value as Partial<ExportStorage> | null | undefined
   return (['write', 'read', 'removeAll', 'removeOthers', 'check'] as const).every(
     (name) => typeof storage?.[name] === 'function',
+  )
+}
+
+function isPrometheusClient(value: unknown): boolean {
+  const { Counter, Gauge, register } = (value ?? {}) as Partial<PrometheusClient>
+  return [Counter, Gauge, register?.getSingleMetric, register?.registerMetric].every(
+    (part) => typeof part === 'function',
   )
 }
 

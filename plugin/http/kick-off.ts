@@ -123,8 +123,8 @@ export async function kickOff(
     base: request.base,
     caller: JSON.stringify(caller),
   })
-  const left = notes.map(({ diagnostics }) => diagnostics)
-  logger.info('job.accepted', { job: id, level, types: types.length, ignored: left })
+  // How many, not which: what a client asked for may say whom it is about.
+  logger.info('job.accepted', { job: id, level, types: types.length, ignored: notes.length })
   const applied = separateStatus ? { 'Preference-Applied': 'respond-async, separate-export-status' } : {}
   return { status: 202, headers: { 'Content-Location': statusUrl(request.base, id), ...applied } }
 }

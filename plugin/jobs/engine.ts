@@ -6,7 +6,10 @@ import type { HostSearch } from '../search/host-search.js'
 import type { ExportStorage } from '../storage/export-storage.js'
 import { type RunningLimits, requirePlace, requireRoom } from './admission.js'
 import { type ExportJobs, openExportJobs } from './export-jobs.js'
+import { blamingSearch, reasonOf } from './failure-reason.js'
 import { fingerprintOf } from './fingerprint.js'
+import { jobCompleted } from './job-end.js'
+import { type Metrics, NO_METRICS } from './metrics.js'
 import { createModels, type ExportJob } from './model.js'
 import type { FileLimits } from './output.js'
 import { planJob } from './planner.js'
@@ -23,6 +26,8 @@ export interface EngineOptions extends RunningLimits {
   readonly deletedSince?: DeletedSince | undefined
   readonly storage: ExportStorage
   readonly logger: Logger
+  /** Default: nothing is counted. */
+  readonly metrics?: Metrics
   readonly limits: FileLimits
   /** Whether files are kept compressed; which of them are is recorded with each. */
   readonly compressFiles: boolean
@@ -68,10 +73,11 @@ const RING_LATER = 50
 
 /** Starts an engine on an open connection, which stays the caller's to close. */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
-  const { connection, search, storage, logger, lease, workers, retention } = options
+  const { connection, storage, logger, lease, workers, retention, metrics = NO_METRICS } = options
   const models = createModels(connection)
   const jobs = await openExportJobs(connection, models, lease)
-  const common = { jobs, cohorts: models.cohort, search, logger }
+  const search = blamingSearch(options.search)
+  const common = { jobs, cohorts: models.cohort, search, logger, metrics }
   const heartbeat = Math.min(LONGEST_HEARTBEAT, lease / 3)
   const timers = new Set<NodeJS.Timeout>()
   /** When this process dies before, the next look at the record rings. */
@@ -95,20 +101,35 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     jobEnded: ({ _id }: ExportJob) => queue.forget(_id),
     taskPaused: (pause: number) => ringLater(pause, () => queue.ringWork('retry', 1)),
   }
+  let runningTasks = 0
+  /** What neither a planner nor a runner takes for its own failure, such as a database that is gone. */
+  const counted = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      if (!signal.aborted) metrics.failed(reasonOf(error))
+      throw error
+    }
+  }
   const { db } = connection
   if (db === undefined) throw new Error('The connection to MongoDB is not open.')
   const queue: Queue = await openQueue({
     ...{ db, workers, logger, patience: lease },
     handlers: {
       async plan(id, signal) {
-        const job = await planJob(id, planning, signal)
+        const job = await counted(() => planJob(id, planning, signal), signal)
         if (job !== undefined) await queue.ringWork(id, taskSubjects(job).length)
       },
       async work(signal) {
         while (!signal.aborted) {
-          const task = await jobs.claim()
+          const task = await counted(() => jobs.claim(), signal)
           if (task === undefined) return
-          await runTask(task, running, signal)
+          runningTasks += 1
+          try {
+            await counted(() => runTask(task, running, signal), signal)
+          } finally {
+            runningTasks -= 1
+          }
         }
       },
     },
@@ -121,12 +142,19 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     logger.info('job.removed', { job, reason })
   }
   const withdraw = async (job: string) => {
-    if (await jobs.withdraw(job)) return
+    if (await jobs.withdraw(job)) {
+      logger.info('job.removed', { job, reason: 'refused' })
+      return
+    }
     // Somebody who looked at the record has begun with it.
     if (await jobs.cancel(job)) await cleanUp(job, 'refused')
   }
   const reconcile = async () => {
-    await jobs.expire(retention)
+    const expired = await jobs.expire(retention)
+    if (expired > 0) {
+      metrics.jobsChanged('expired', expired)
+      logger.info('job.expired', { jobs: expired })
+    }
     for (const job of await jobs.unsettled()) {
       await reconcileJob(job).catch((error: unknown) => {
         logger.warn('engine.reconcile-failed', { job: job._id, error: describeError(error) })
@@ -137,7 +165,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   }
   const reconcileJob = async (job: ExportJob) => {
     if (job.status === 'cancelled' || job.status === 'expired') await cleanUp(job._id, job.status)
-    else if (!(await jobs.settle(job))) await queue.ringPlan(job._id)
+    else if (await jobs.settle(job)) await jobCompleted(job, running)
+    else await queue.ringPlan(job._id)
   }
   let reconciling = Promise.resolve()
   const reconcileSoon = () => {
@@ -149,6 +178,12 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const membership = workers > 0 ? await joinWorkers(models, logger) : undefined
   const timer = workers > 0 ? setInterval(reconcileSoon, RECONCILE_EVERY) : undefined
   if (workers > 0) reconcileSoon()
+  const unwatch = metrics.watch({
+    database: `${connection.host}:${connection.port}/${connection.name}`,
+    runningTasks: () => runningTasks,
+    waitingTasks: () => jobs.countClaimable(),
+    runningJobs: () => jobs.countUnfinished(),
+  })
 
   return {
     jobs,
@@ -169,6 +204,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
         )
         throw error
       }
+      metrics.jobsChanged('accepted')
       await queue
         .ringPlan(job._id)
         .catch((error: unknown) =>
@@ -177,6 +213,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     },
     async cancel(job) {
       if (!(await jobs.cancel(job))) return false
+      metrics.jobsChanged('cancelled')
       logger.info('job.cancelled', { job })
       await cleanUp(job, 'cancelled').catch((error: unknown) =>
         logger.warn('job.removal-failed', { job, error: describeError(error) }),
@@ -194,6 +231,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       // Others are told at once of what this process leaves behind.
       if (workers > 0) reconcileSoon()
       await reconciling
+      unwatch()
     },
   }
 }

@@ -3,6 +3,9 @@ import { createGzip } from 'node:zlib'
 import type { Logger } from 'winston'
 import type { ExportStorage } from '../storage/export-storage.js'
 import type { ExportJobs, HeldTask } from './export-jobs.js'
+import { blaming } from './failure-reason.js'
+import { aboutTask, totalOf } from './log-fields.js'
+import type { Metrics } from './metrics.js'
 import type { FileKind, OutputFile } from './model.js'
 import type { Part } from './output.js'
 
@@ -10,6 +13,7 @@ export interface WriterDependencies {
   readonly jobs: ExportJobs
   readonly storage: ExportStorage
   readonly logger: Logger
+  readonly metrics: Metrics
   /** Whether files are kept compressed. */
   readonly compress: boolean
 }
@@ -32,6 +36,7 @@ export function fileKey(job: string, { name, gzipBytes }: Pick<OutputFile, 'name
 /**
  * Writes the files of a part, and then the checkpoint that makes them count, both at once.
  *
+ * @returns the files that count now
  * @throws LostTask when the task is no longer the caller's; then, as after any failure to write, nothing of the part
  * is left
  */
@@ -41,8 +46,9 @@ export async function writePart(
   task: HeldTask,
   dependencies: WriterDependencies,
   signal: AbortSignal,
-): Promise<void> {
-  const { jobs, storage, logger, compress } = dependencies
+): Promise<readonly OutputFile[]> {
+  const { jobs, storage, logger, metrics, compress } = dependencies
+  const about = aboutTask(task)
   const files: OutputFile[] = []
   const write = async (as: PartTarget, lines: AsyncIterable<Uint8Array>, size: Part['size']) => {
     const number = await jobs.nextFileNumber(task, as.stem)
@@ -51,14 +57,16 @@ export async function writePart(
     const started = Date.now()
     const options = { contentType: 'application/fhir+ndjson', signal }
     const sizes = { gzipBytes: 0 }
-    if (compress) {
-      const key = fileKey(task.job, { name, ...sizes })
-      await storage.write(key, compressed(lines, sizes), { ...options, contentEncoding: 'gzip' })
-    } else await storage.write(fileKey(task.job, { name }), lines, options)
+    await blaming('storage', async () => {
+      if (compress) {
+        const key = fileKey(task.job, { name, ...sizes })
+        await storage.write(key, compressed(lines, sizes), { ...options, contentEncoding: 'gzip' })
+      } else await storage.write(fileKey(task.job, { name }), lines, options)
+    })
     // Final only now that the lines have been drained.
     const file = { kind: as.kind, name, ...size, ...(compress ? sizes : {}) }
     files.push(file)
-    logger.info('file.written', { job: task.job, task: task._id, ...file, ms: Date.now() - started })
+    logger.info('file.written', { ...about, ...file, ms: Date.now() - started })
   }
   try {
     if (part.lines !== undefined) await write({ kind, stem }, part.lines, part.size)
@@ -66,15 +74,20 @@ export async function writePart(
       const bytes = Buffer.from(part.problems.map((problem) => `${JSON.stringify(problem)}\n`).join(''))
       const size = { resources: part.problems.length, bytes: bytes.length }
       await write({ kind: 'error', stem: 'error' }, once(bytes), size)
-      logger.warn('resources.failed', { job: task.job, task: task._id, resources: size.resources })
     }
   } catch (error) {
     await removeFiles(files, task, storage)
     throw error
   }
-  if (await jobs.commit(task, files, part.position)) return
-  await removeFiles(files, task, storage)
-  throw new LostTask()
+  if (!(await jobs.commit(task, files, part.position))) {
+    await removeFiles(files, task, storage)
+    throw new LostTask()
+  }
+  metrics.committed(about.exports, files)
+  logger.debug('task.saved', { ...about, ...totalOf(files) })
+  const { length: resources } = part.problems
+  if (resources > 0) logger.warn('resources.failed', { ...about, resources })
+  return files
 }
 
 async function removeFiles(

@@ -7,7 +7,10 @@ import type { Caller } from '../search/search-adapter.js'
 import { untilAborted } from '../until-aborted.js'
 import { freezeCohort } from './cohort.js'
 import type { ExportJobs } from './export-jobs.js'
+import { type FailureReason, reasonOf } from './failure-reason.js'
 import { groupPatients } from './group-cohort.js'
+import { tellJobFailed } from './job-end.js'
+import { type Metrics, NO_METRICS } from './metrics.js'
 import type { ExportJob, JobFailure, Models } from './model.js'
 import { pauseAfter, triesFor } from './retry.js'
 import { taskSubjects } from './task-plan.js'
@@ -18,6 +21,8 @@ export interface PlannerDependencies {
   readonly search: HostSearch
   readonly groupMembers?: GroupMembers | undefined
   readonly logger: Logger
+  /** Default: nothing is counted. */
+  readonly metrics?: Metrics
   /** How long a write may take from the moment it sets `meta.lastUpdated` until it can be read, in ms. */
   readonly writeGrace: number
   /** How often it is looked whether the job is still there, in ms. */
@@ -53,19 +58,21 @@ async function planAccepted(
   stopping: AbortSignal,
 ): Promise<boolean> {
   const { jobs, logger } = dependencies
+  const started = Date.now()
   const watch = watchPlanning(job, dependencies, stopping)
   const { signal } = watch
   try {
     await letWritesLand(dependencies.writeGrace, signal)
     const frozen = await untilAborted(() => freezePatients(job, dependencies, signal), { signal })
     await jobs.plan(job, frozen)
-    logger.info('job.planned', { job: job._id, tasks: taskSubjects(job).length })
+    logger.info('job.planned', { job: job._id, tasks: taskSubjects(job).length, ms: Date.now() - started })
     return true
   } catch (thrown) {
     const error: unknown = signal.aborted ? signal.reason : thrown
     if (stopping.aborted) throw error
     if (error instanceof EndedJob) return false
-    await planningFailed(job, error, dependencies)
+    // What ends planning from within, without its job, is that it stands still.
+    await planningFailed(job, error, signal.aborted ? 'stalled' : reasonOf(error), dependencies)
     return false
   } finally {
     watch.end()
@@ -74,29 +81,43 @@ async function planAccepted(
 
 /** Fails the job, unless what went wrong may pass: then it is planned again later. */
 async function planningFailed(
-  { _id: job }: ExportJob,
+  planned: ExportJob,
   error: unknown,
-  { jobs, logger, planPaused }: PlannerDependencies,
+  reason: FailureReason,
+  { jobs, logger, planPaused, metrics = NO_METRICS }: PlannerDependencies,
 ): Promise<void> {
+  const { _id: job } = planned
   const tries = triesFor(error)
   const failures = tries > 1 ? await jobs.planFailed(job) : tries
   if (failures === undefined) return
+  metrics.failed(reason)
   if (failures < tries) {
     const pause = pauseAfter(failures)
-    logger.warn('job.planning-retried', { job, failures, pause, error: describeError(error) })
+    logger.warn('job.planning-retried', { job, failures, pause, reason, error: describeError(error) })
     planPaused(job, pause)
     return
   }
-  logger.error('job.planning-failed', { job, error: describeError(error) })
+  logger.error('job.planning-failed', { job, reason, error: describeError(error) })
   // Another planner may have been luckier.
-  await jobs.fail(job, failureOf(toExportError(error)), ['accepted'])
+  if (await jobs.fail(job, failureOf(toExportError(error)), ['accepted'])) {
+    tellJobFailed(planned, reason, { logger, metrics })
+  }
 }
 
-/** A status of 404 would say that there is no such export (Bulk Data 3.0.0, "Bulk Data Delete Request"). */
+/**
+ * A status of 404 would say that there is no such export (Bulk Data 3.0.0, "Bulk Data Delete Request"), and an issue
+ * `transient` that it goes on ("Response - Error Status"), as 429 and 503 do to many clients.
+ */
 function failureOf({ status, issues }: ExportError): JobFailure {
-  if (status !== 404) return { status, issues }
-  return { status: 500, issues: issues.map((issue) => ({ ...issue, code: 'processing' })) }
+  if (status === 404)
+    return { status: 500, issues: issues.map((issue) => ({ ...issue, code: 'processing' })) }
+  const final = issues.map((issue) =>
+    PASSING.has(issue.code) ? { ...issue, code: 'exception' as const } : issue,
+  )
+  return { status: status === 429 || status === 503 ? 500 : status, issues: final }
 }
+
+const PASSING: ReadonlySet<string> = new Set(['transient', 'throttled'])
 
 class EndedJob extends Error {}
 
@@ -160,5 +181,7 @@ async function freezePatients(
     level === 'group' ? await groupPatients(groupId as string, job.transactionTime, reading) : new Set(asked)
   const patients = [...(asked ?? members)].filter((patient) => members.has(patient))
   logger.info('cohort.frozen', { job: job._id, patients: patients.length })
+  // A hook that answers late must leave nothing behind.
+  signal.throwIfAborted()
   return freezeCohort(cohorts, job._id, patients)
 }

@@ -2,7 +2,11 @@ import { describeError, ExportError } from '../errors.js'
 import type { HostSearch } from '../search/host-search.js'
 import { untilAborted } from '../until-aborted.js'
 import type { HeldTask } from './export-jobs.js'
-import type { ExportJob, JobFailure } from './model.js'
+import { type FailureReason, reasonOf } from './failure-reason.js'
+import { type EndDependencies, jobCompleted, tellJobFailed } from './job-end.js'
+import { aboutTask, subjectOf, totalOf } from './log-fields.js'
+import type { TaskEnd } from './metrics.js'
+import type { ExportJob, JobFailure, OutputFile } from './model.js'
 import { cutIntoParts, type FileLimits } from './output.js'
 import { fileKey, LostTask, type WriterDependencies, writePart } from './part-writer.js'
 import { LostPosition } from './resource-reader.js'
@@ -11,19 +15,29 @@ import { type HoldDependencies, holdTask, type TaskHold } from './task-hold.js'
 import { type SourceDependencies, taskSource } from './task-source.js'
 import { beginTurn } from './turn.js'
 
-export interface RunnerDependencies extends SourceDependencies, WriterDependencies, HoldDependencies {
+export interface RunnerDependencies
+  extends SourceDependencies,
+    WriterDependencies,
+    HoldDependencies,
+    EndDependencies {
   readonly limits: FileLimits
-  /** Told once when a job has been completed or has failed. */
-  jobEnded(job: ExportJob): Promise<void>
   /** Told when a task waits that nobody may take for so many ms. */
   taskPaused(pause: number): void
 }
 
-/**
- * How a run ended: `lost` means that another attempt, a cancel or a failure elsewhere took the task away; `retried`,
- * that it failed and may be taken again later; `handed-back`, that the worker stops; `interrupted`, that others wait.
- */
-export type RunEnd = 'done' | 'failed' | 'handed-back' | 'interrupted' | 'retried' | 'lost'
+/** How a run ended, and for one that failed why. */
+interface Outcome {
+  readonly end: TaskEnd
+  readonly failure?: {
+    readonly job: ExportJob
+    readonly error: unknown
+    readonly reason: FailureReason
+    /** How often in a row the task has failed by now. */
+    readonly failures: number
+    /** How long nobody may take it, in ms; absent: it is not tried again. */
+    readonly pause?: number
+  }
+}
 
 /**
  * Runs a claimed task from where its last attempt left off: writes files, each with its checkpoint, until
@@ -37,59 +51,71 @@ export async function runTask(
   task: HeldTask,
   dependencies: RunnerDependencies,
   signal: AbortSignal,
-): Promise<RunEnd> {
-  const { jobs, logger } = dependencies
-  const about = { job: task.job, task: task._id, attempt: task.attempt, exports: subjectOf(task) }
+): Promise<TaskEnd> {
+  const { logger, metrics } = dependencies
+  const started = Date.now()
+  const written: OutputFile[] = []
+  logger.debug('task.claimed', { ...aboutTask(task), failures: task.failures })
+  const { end, failure } = await attempt(task, dependencies, written, signal)
+  metrics.taskEnded(end)
+  const about = { ...aboutTask(task), ...totalOf(written), ms: Date.now() - started }
+  if (failure === undefined) {
+    logger.info(`task.${end}`, about)
+    return end
+  }
+  const { job, error, reason, ...how } = failure
+  metrics.failed(reason)
+  const level = end === 'failed' ? 'error' : 'warn'
+  logger[level](`task.${end}`, { ...about, ...how, reason, error: describeError(error) })
+  if (end === 'failed') await failJob(job, task, failure, dependencies)
+  else if (how.pause !== undefined) dependencies.taskPaused(how.pause)
+  return end
+}
+
+/** @param written gets the files that count */
+async function attempt(
+  task: HeldTask,
+  dependencies: RunnerDependencies,
+  written: OutputFile[],
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { jobs } = dependencies
   const job = await jobs.job(task.job)
   if (job?.status !== 'running') {
     await jobs.release(task, 'cancelled')
-    return 'lost'
+    return { end: 'lost' }
   }
-  if (isHopeless(task.failures)) return failJob(job, task, new ExportError(500, WORKERS_DIED), dependencies)
-  const started = Date.now()
+  if (isHopeless(task.failures)) {
+    const error = new ExportError(500, WORKERS_DIED)
+    return { end: 'failed', failure: { job, error, reason: 'other', failures: task.failures } }
+  }
   const hold = holdTask(task, dependencies, signal)
-  const finish = async (isDone: boolean): Promise<RunEnd> => {
-    if (!(await jobs.release(task, isDone ? 'done' : 'waiting'))) return 'lost'
-    if (isDone && (await jobs.settle(job))) {
-      logger.info('job.completed', { job: job._id })
-      await sweep(job, dependencies)
-      await dependencies.jobEnded(job)
-    }
-    return isDone ? 'done' : 'interrupted'
+  const finish = async (isDone: boolean): Promise<Outcome> => {
+    if (!(await jobs.release(task, isDone ? 'done' : 'waiting'))) return { end: 'lost' }
+    if (isDone && (await jobs.settle(job))) await jobCompleted(job, dependencies)
+    return { end: isDone ? 'done' : 'interrupted' }
   }
-  const giveUp = async (thrown: unknown): Promise<RunEnd> => {
+  const giveUp = async (thrown: unknown): Promise<Outcome> => {
     const error: unknown = hold.signal.aborted ? hold.signal.reason : thrown
-    if (error instanceof LostTask) return 'lost'
-    if (signal.aborted) return (await jobs.release(task, 'waiting')) ? 'handed-back' : 'lost'
-    if (!(await jobs.renew(task))) return 'lost'
+    if (error instanceof LostTask) return { end: 'lost' }
+    if (signal.aborted) return { end: (await jobs.release(task, 'waiting')) ? 'handed-back' : 'lost' }
+    if (!(await jobs.renew(task))) return { end: 'lost' }
+    const reason = hold.signal.aborted ? 'stalled' : reasonOf(error)
     const failures = hold.failures + 1
-    if (failures >= triesFor(error)) return failJob(job, task, error, dependencies)
+    const failure = { job, error, reason, failures } as const
+    if (failures >= triesFor(error)) return { end: 'failed', failure }
     const pause = pauseAfter(failures)
-    logger.warn('task.retried', { ...about, failures, pause, error: describeError(error) })
-    if (!(await jobs.retry(task, pause))) return 'lost'
-    dependencies.taskPaused(pause)
-    return 'retried'
+    if (!(await jobs.retry(task, pause))) return { end: 'lost' }
+    return { end: 'retried', failure: { ...failure, pause } }
   }
   try {
-    const end = await endOf(writeTask(job, task, dependencies, hold), hold.signal).then(finish, giveUp)
-    logger.info(`task.${end}`, { ...about, ms: Date.now() - started })
-    return end
+    return await endOf(writeTask(job, task, dependencies, hold, written), hold.signal).then(finish, giveUp)
   } finally {
     await hold.release()
   }
 }
 
 const WORKERS_DIED = 'Its workers ended again and again while they worked on it.'
-
-/** Removes what attempts have left behind that lost their task. A sweep that fails takes nothing from the export. */
-async function sweep({ _id }: ExportJob, { jobs, storage, logger }: RunnerDependencies): Promise<void> {
-  try {
-    const files = (await jobs.tasks(_id)).flatMap((task) => task.files)
-    await storage.removeOthers(_id, new Set(files.map((file) => fileKey(_id, file))))
-  } catch (error) {
-    logger.warn('job.sweep-failed', { job: _id, error: describeError(error) })
-  }
-}
 
 /** How long something that was told to end may take to do so, in ms; then it is left to itself. */
 const LEAVE_AFTER = 2500
@@ -107,16 +133,14 @@ async function endOf<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 async function failJob(
   job: ExportJob,
   task: HeldTask,
-  error: unknown,
-  { jobs, storage, logger, jobEnded }: RunnerDependencies,
-): Promise<RunEnd> {
-  const about = { job: task.job, task: task._id, attempt: task.attempt, exports: subjectOf(task) }
-  logger.error('task.failed', { ...about, error: describeError(error) })
-  if (await jobs.fail(task.job, failureOf(task, error))) {
-    await storage.removeAll(task.job)
-    await jobEnded(job)
-  }
-  return 'failed'
+  { error, reason }: NonNullable<Outcome['failure']>,
+  dependencies: RunnerDependencies,
+): Promise<void> {
+  const { jobs, storage, jobEnded } = dependencies
+  if (!(await jobs.fail(job._id, failureOf(task, error)))) return
+  tellJobFailed(job, reason, dependencies)
+  await storage.removeAll(job._id)
+  await jobEnded(job)
 }
 
 /**
@@ -129,11 +153,12 @@ async function writeTask(
   task: HeldTask,
   dependencies: RunnerDependencies,
   hold: TaskHold,
+  written: OutputFile[],
 ): Promise<boolean> {
   const { limits, jobs, storage, search } = dependencies
   const { signal } = hold
   const source = taskSource(job, task, { ...dependencies, search: watched(search, hold.moved) })
-  const turn = source.resumesWell ? beginTurn(task, job.served, dependencies) : undefined
+  const turn = source.resumesWell ? beginTurn(task, job.served, dependencies, signal) : undefined
   const isEnough = () => {
     hold.moved()
     return turn?.isOver ?? false
@@ -143,7 +168,7 @@ async function writeTask(
     for (;;) {
       try {
         for await (const part of cutIntoParts(source.read(from, signal), limits, source.shape, isEnough)) {
-          await writePart(part, source, task, dependencies, signal)
+          written.push(...(await writePart(part, source, task, dependencies, signal)))
           hold.committed()
           turn?.served(part.size.resources)
           if (turn?.isOver) return false
@@ -154,6 +179,7 @@ async function writeTask(
       }
       const files = await jobs.restart(task)
       if (files === undefined) throw new LostTask()
+      written.length = 0
       for (const file of files) await storage.removeAll(fileKey(job._id, file))
       from = undefined
     }
@@ -177,11 +203,6 @@ function watched(search: HostSearch, moved: () => void): HostSearch {
       }
     },
   }
-}
-
-/** In words, such as `Patient` or `deleted`. */
-function subjectOf({ kind, type }: HeldTask): string {
-  return type ?? kind
 }
 
 /** What the client is told: which type and, if it was said for others' eyes, why; the log has the rest. */

@@ -56,6 +56,7 @@ const IMPORTS = [
   '@aws-sdk/client-s3',
   '@azure/storage-blob',
   '@google-cloud/storage',
+  'prom-client',
   'some-other-package',
 ]
 
@@ -119,7 +120,7 @@ const STATEMENTS: readonly [file: string, source: string, refused: boolean][] = 
   ['plugin/fhir/e.ts', "import storage = require('../storage/file.js')", true],
   ['plugin/fhir/f.ts', "import './detour/../../storage/file.js'", true],
   ['plugin/errors.ts', "import './fhir/resource.js'", true],
-  ['plugin/options.ts', "import { z } from 'zod'", false],
+  ['plugin/options.ts', "import { z } from 'zod'; import './jobs/prometheus-client.js'", false],
   ['plugin/other.ts', "import './index.js'", true],
   ['plugin/other-package.ts', "import 'zod'", true],
   ['plugin/index.ts', "import './jobs/engine.js'", false],
