@@ -2,16 +2,13 @@ import { pipeline, type Readable, Transform } from 'node:stream'
 import { createGunzip, createGzip } from 'node:zlib'
 import { ExportError } from '../errors.js'
 import type { Engine } from '../jobs/engine.js'
-import { fileKey } from '../jobs/part-writer.js'
+import { fileKey, GZIP } from '../jobs/part-writer.js'
 import type { ByteRange, ExportStorage } from '../storage/export-storage.js'
 import { prefersGzip } from './accept-encoding.js'
 import type { Access } from './access.js'
 import { type Slice, sliceOf } from './byte-range.js'
 import { findJob, requireTypes } from './export-status.js'
 import { errorResponse, type HttpRequest, type HttpResponse } from './message.js'
-
-/** At the fastest level NDJSON becomes hardly larger than at the others; few large pieces are sent faster. */
-const GZIP = { level: 1, chunkSize: 65_536 }
 
 interface StoredFile {
   readonly key: string

@@ -10,25 +10,9 @@ import { fileStorage } from '../../plugin/storage/file.js'
 import { waitForDocument } from '../support/change-stream.js'
 import { type TestHost, type TestResource, useHost } from '../support/export-host.js'
 import { useDatabase } from '../support/mongodb.js'
+import { Gate } from '../support/protected-host.js'
 
 type Answer = Awaited<ReturnType<typeof ask>>
-
-/** Something that is waited for, and something that waits. */
-class Gate {
-  arrive: () => void = () => {}
-  open: () => void = () => {}
-  readonly reached = new Promise<void>((resolve) => {
-    this.arrive = resolve
-  })
-  readonly opened = new Promise<void>((resolve) => {
-    this.open = resolve
-  })
-
-  async pass(): Promise<void> {
-    this.arrive()
-    await this.opened
-  }
-}
 
 const PATIENTS = ['p1', 'p2', 'p3', 'p4', 'p5'].map((id) => ({ resourceType: 'Patient', id }))
 
