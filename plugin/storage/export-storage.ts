@@ -18,8 +18,16 @@ export interface ExportStorage {
    * that are under way there may fail.
    */
   removeOthers(prefix: string, keys: ReadonlySet<string>): Promise<void>
-  /** Rejects, naming the place and the reason, when files cannot be written, read and removed. */
+  /**
+   * Rejects, naming the place and the reason, when files cannot be written, read and removed; leaves nothing. The
+   * message is for the operator and never has a credential.
+   */
   check(): Promise<void>
+  /**
+   * A URL that gives the bytes of a key to whoever has it, without any other credential, until it expires. Absent:
+   * files of this storage are read through the plugin only.
+   */
+  signedUrl?(key: string, expires: Date): Promise<string>
 }
 
 export interface WriteOptions {

@@ -3,9 +3,9 @@ import { type FileHandle, link, mkdir, open, readdir, rm, rmdir, unlink } from '
 import { dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { abortable } from './abortable.js'
 import type { ExportStorage } from './export-storage.js'
-
-const SEGMENT = /^(?!\.\.?$)[^/\\\0]{1,255}$/
+import { checkedPrefix, segmentsOf } from './key.js'
 
 /**
  * Keeps output files in a folder of the local disk (or of a file system that all workers share). A file is
@@ -16,11 +16,7 @@ const SEGMENT = /^(?!\.\.?$)[^/\\\0]{1,255}$/
  */
 export function fileStorage(directory: string | URL): ExportStorage {
   const root = resolve(toPath(directory))
-  const pathOf = (key: string) => {
-    const segments = key.split('/')
-    if (!segments.every((segment) => SEGMENT.test(segment))) throw new Error(`Not a storage key: ${key}`)
-    return join(root, ...segments)
-  }
+  const pathOf = (key: string) => join(root, ...segmentsOf(key))
   const storage: ExportStorage = {
     async write(key, source, { signal } = {}) {
       const path = pathOf(key)
@@ -48,13 +44,13 @@ export function fileStorage(directory: string | URL): ExportStorage {
       throw Object.assign(new Error(`There is no file ${path}.`), { code: 'ENOENT' })
     },
     async removeAll(prefix) {
-      const path = pathOf(prefix.replace(/\/$/, ''))
+      const path = pathOf(checkedPrefix(prefix))
       // Another worker may put a file into the folder at the same moment.
       await rm(path, { recursive: true, force: true, maxRetries: 5 })
       await removeEmpty(dirname(path), root)
     },
     async removeOthers(prefix, keys) {
-      const folder = pathOf(prefix.replace(/\/$/, ''))
+      const folder = pathOf(checkedPrefix(prefix))
       const kept = new Set([...keys].map(pathOf))
       for (const path of await filesIn(folder)) if (!kept.has(path)) await rm(path, { force: true })
     },
@@ -115,46 +111,17 @@ function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }
 
-/**
- * Writes all bytes of a source and flushes them. Ends as soon as the signal is aborted, even while the source
- * waits for something that never comes; a source that is not read to its end is told so.
- */
+/** Writes all bytes of a source and flushes them. */
 async function writeAll(
   source: AsyncIterable<Uint8Array>,
   file: FileHandle,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const iterator = source[Symbol.asyncIterator]()
   try {
-    signal?.throwIfAborted()
-    for (;;) {
-      const { value, done } = await untilAborted(iterator.next(), signal)
-      if (done) break
-      await file.appendFile(value)
-    }
+    for await (const piece of abortable(source, signal)) await file.appendFile(piece)
     await file.sync()
-  } catch (error) {
-    // Not waited for: a source that waits for ever would never get there. What it throws on its way out tells
-    // nobody more than the error that is on its way already.
-    iterator.return?.().catch(() => undefined)
-    throw error
   } finally {
     await file.close()
-  }
-}
-
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work
-  signal.throwIfAborted()
-  let onAbort: () => void = () => undefined
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }
 
