@@ -1,4 +1,10 @@
-import { ContainerClient, type StoragePipelineOptions, StorageSharedKeyCredential } from '@azure/storage-blob'
+import {
+  BlobServiceClient,
+  ContainerClient,
+  type StoragePipelineOptions,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob'
+import { CONTAINER_RULE, isContainerName } from './container.js'
 import { segmentsOf } from './key.js'
 
 /** Something that gets access tokens, such as a credential of `@azure/identity`. */
@@ -42,7 +48,6 @@ export interface AzurePlace {
   readonly name: string
 }
 
-const CONTAINER = /^(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/
 const ACCOUNT = /^[a-z0-9]{3,24}$/
 /** A try, a second one at once, and others after 1 and 3 seconds. */
 const RETRIES: StoragePipelineOptions = {
@@ -98,6 +103,13 @@ export function azurePlaceOptions(place: string | URL, environment: AzureEnviron
   }
 }
 
+/** The account's client with the pipeline of the container's, and so with its proxy, certificates and retries. */
+export function serviceOf(container: ContainerClient): BlobServiceClient {
+  const url = new URL(container.url)
+  url.pathname = url.pathname.replace(/\/[^/]*\/?$/, '')
+  return new BlobServiceClient(url.href, container['pipeline'])
+}
+
 function clientOf({ client, connectionString, accountUrl, credential, container }: AzurePlaceOptions) {
   const ways = [client, connectionString, accountUrl].filter((way) => way !== undefined).length
   if (ways !== 1) {
@@ -107,10 +119,9 @@ function clientOf({ client, connectionString, accountUrl, credential, container 
     throw new Error('An Azure credential goes with accountUrl only.')
   }
   const name = container ?? client?.containerName ?? ''
-  if (!CONTAINER.test(name)) {
+  if (!isContainerName(name)) {
     throw new Error(
-      `Not the name of an Azure container: ${JSON.stringify(name.slice(0, 80))}. It has 3 to 63 lower-case letters, ` +
-        'digits and single hyphens, and begins and ends with a letter or digit.',
+      `Not the name of an Azure container: ${JSON.stringify(name.slice(0, 80))}. It has ${CONTAINER_RULE}.`,
     )
   }
   if (client !== undefined) {

@@ -1,4 +1,5 @@
-import { BlobSASPermissions, BlobServiceClient, type ContainerClient, SASProtocol } from '@azure/storage-blob'
+import { BlobSASPermissions, type ContainerClient, SASProtocol } from '@azure/storage-blob'
+import { serviceOf } from './azure-place.js'
 import { request } from './azure-request.js'
 
 /** The longest that the service lets a user delegation key live, in ms. */
@@ -62,11 +63,4 @@ function delegationKeys(container: ContainerClient, timeout: number) {
     })
     return asked.key
   }
-}
-
-/** The account's client with the pipeline of the container's, and so with its proxy, certificates and retries. */
-function serviceOf(container: ContainerClient): BlobServiceClient {
-  const url = new URL(container.url)
-  url.pathname = url.pathname.replace(/\/[^/]*\/?$/, '')
-  return new BlobServiceClient(url.href, container['pipeline'])
 }

@@ -28,6 +28,28 @@ export interface ExportStorage {
    * files of this storage are read through the plugin only.
    */
   signedUrl?(key: string, expires: Date): Promise<string>
+  /** Absent: this storage has no containers, and clients can pick none. */
+  readonly containers?: Containers
+}
+
+/** The containers that exports go to: the first segments of keys. */
+export interface Containers {
+  /**
+   * Decides to which container an export goes, and makes sure that files can be written to keys that begin with its
+   * name and a `/`. What it makes for one export alone, `removeAll` of `<container>/<folder>` removes.
+   *
+   * @param picked the name that the client asks for, as it came; absent: it leaves that to the storage
+   * @param folder that the export gets in the container, which no other export has: `20240501T120000Z_` and 32
+   *   hexadecimal digits
+   * @returns the container's name
+   * @throws ContainerError for what the client may not pick; other errors when the storage cannot be used
+   */
+  open(picked: string | undefined, folder: string): Promise<string>
+}
+
+/** A container that an export cannot go to. Its message is for the client that has picked it. */
+export class ContainerError extends Error {
+  override readonly name = 'ContainerError'
 }
 
 export interface WriteOptions {

@@ -1,0 +1,3 @@
+export type { ContainerOptions } from './container.js'
+export { folderContainers } from './folder-containers.js'
+export { type StorageContainersOptions, storageContainers } from './storage-containers.js'
