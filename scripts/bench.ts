@@ -1,126 +1,124 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { cpus, tmpdir, totalmem } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
 import { createLogger } from '../config/logger.js'
-import type { Settings } from '../config/settings.js'
-import { fillDatabase } from './bench/fill-database.js'
-import { refusalTimes } from './bench/refusal-times.js'
-import { startWorker } from './bench/worker-process.js'
-import { bulkClient } from './client/bulk-client.js'
-import { kickOffTimes, median } from './demo/kick-off-times.js'
-import { openExampleHost } from './host/example-host.js'
+import { type Figure, type Findings, figureText } from './bench/figure.js'
+import { FIGURES } from './bench/figures/index.js'
+import { Lab } from './bench/lab.js'
+import { machineText, thisMachine } from './bench/machine.js'
 import { runProgram } from './host/program.js'
-import { openMongoDB } from './mongod/index.js'
+import { shutdownRequested } from './host/shutdown.js'
 
+const names = FIGURES.map(({ name }) => name)
 const flags = new Command('bench')
-  .description('Measure whole system exports by HTTP, one worker process, files on local disk.')
-  .option('-r, --resources <list>', 'sizes to measure, comma-separated', sizes, [200_000, 400_000])
-  .option('--json', 'print JSON instead of a table', false)
+  .description('Measure what exports cost, on a real MongoDB, with files on local disk.')
+  .option('-o, --only <names>', 'figures to measure, comma-separated; default: all', figures)
+  .option(
+    '-r, --resources <list>',
+    'sizes of the figure `export`, comma-separated',
+    sizes,
+    [200_000, 400_000],
+  )
+  .option('-n, --rounds <n>', 'how often what is compared is measured', wholeNumber, 5)
+  .option('-s, --scale <factor>', 'multiplies all sizes, for a quick look: 0.1', factor, 1)
+  .option('--json', 'print JSON instead of tables', false)
+  .addHelpText('after', `\nFigures:\n${FIGURES.map(({ name, means }) => `  ${name}: ${means}`).join('\n')}`)
   .parse()
-  .opts<{ resources: readonly number[]; json: boolean }>()
+  .opts<{
+    only?: readonly Figure[]
+    resources: readonly number[]
+    rounds: number
+    scale: number
+    json: boolean
+  }>()
 
-const MEASURED_KICK_OFFS = 21
-const MEASURED_REFUSALS = 250
-
-interface Figures {
-  readonly resources: number
-  /** From the kick-off to the manifest. */
-  readonly seconds: number
-  readonly resourcesPerSecond: number
-  /** Largest resident set size of the worker process. */
-  readonly workerRssBytes: number
-  readonly kickOffMedianMs: number
-  /** The slowest answer to a malformed kick-off. */
-  readonly slowestRefusalMs: number
-}
+const started = performance.now()
 
 await runProgram(async (settings) => {
-  const logger = createLogger({ ...settings, logLevel: 'warn' })
-  const mongodb = await openMongoDB({ settings, logger })
-  const folder = await mkdtemp(join(tmpdir(), 'bulk-export-bench-'))
-  const figures: Figures[] = []
+  const interrupted = new AbortController()
+  void shutdownRequested(createLogger({ logLevel: 'warn' })).then((signal) => {
+    interrupted.abort(new Error(`Ended by ${signal}.`))
+  })
+  const { signal } = interrupted
+  const { rounds, scale, resources } = flags
+  const lab = await Lab.open({ settings, rounds, scale, sizes: resources, signal, say })
   try {
-    for (const resources of flags.resources) {
-      const benchSettings: Settings = {
-        ...settings,
-        mongodbDatabase: `bulk_export_bench_${resources}`,
-        exportStorage: pathToFileURL(folder).href,
-      }
-      figures.push(await measure(resources, mongodb.uri, benchSettings))
-    }
+    // What is under way may take its time to notice.
+    await Promise.race([measureAll(lab), aborted(signal)])
   } finally {
-    await rm(folder, { recursive: true, force: true })
-    await mongodb.stop()
+    await lab.close()
   }
-  process.stdout.write(`${flags.json ? JSON.stringify(report(figures, mongodb.version)) : table(figures)}\n`)
 })
 
-async function measure(resources: number, uri: string, settings: Settings): Promise<Figures> {
-  const logger = createLogger({ ...settings, logLevel: 'warn' })
-  await fillDatabase(uri, settings.mongodbDatabase, resources)
-  const host = await openExampleHost({
-    ...{ uri, settings: { ...settings, exportWorkers: 0 }, logger },
-    exportOptions: { withoutWorkers: 'wait' },
-  })
-  try {
-    const base = await host.listen(0, '127.0.0.1')
-    const client = bulkClient(base)
-    const slowestRefusalMs = (await refusalTimes(base, MEASURED_REFUSALS)).at(-1) ?? Number.NaN
-    const kickOffMedianMs = median(await kickOffTimes(client, MEASURED_KICK_OFFS))
-    const worker = await startWorker({
-      ...{ MONGODB_URI: uri, MONGODB_DB: settings.mongodbDatabase },
-      ...{ EXPORT_STORAGE: settings.exportStorage, EXPORT_WORKERS: String(settings.exportWorkers) },
-    })
-    const started = performance.now()
-    const statusUrl = await client.kickOff('system')
-    const { output } = await client.waitForExport(statusUrl)
-    const seconds = (performance.now() - started) / 1000
-    const workerRssBytes = await worker.stop()
-    const exported = output.reduce((sum, { count }) => sum + count, 0)
-    if (exported !== resources) throw new Error(`${exported} of ${resources} resources were exported.`)
-    await client.remove(statusUrl)
-    const resourcesPerSecond = resources / seconds
-    return { resources, seconds, resourcesPerSecond, workerRssBytes, kickOffMedianMs, slowestRefusalMs }
-  } finally {
-    await host.db.dropDatabase()
-    await host.close()
+/** @throws Error that names the figures that could not be measured, after all others have been */
+async function measureAll(lab: Lab): Promise<void> {
+  const { version, source } = lab.mongodb
+  const machine = thisMachine(`${version} from ${source}`)
+  if (!flags.json) print(`${machineText(machine)}${scaleText()}`)
+  const found = new Map<string, Findings>()
+  const failures = new Map<string, string>()
+  for (const figure of flags.only ?? FIGURES) {
+    try {
+      const findings = await figure.measure(lab)
+      found.set(figure.name, findings)
+      if (!flags.json) print(figureText(figure, findings))
+    } catch (error) {
+      lab.signal.throwIfAborted()
+      const text = error instanceof Error ? error.message : String(error)
+      failures.set(figure.name, text)
+      say(`${figure.name} FAILED: ${text}`)
+      // Those of a figure that broke off would disturb the next one.
+      await lab.closeSites()
+    }
   }
+  if (flags.json) print(JSON.stringify({ machine, ...report(found), failures: Object.fromEntries(failures) }))
+  else print(`${((performance.now() - started) / 60_000).toFixed(1)} minutes${scaleText()}`)
+  if (failures.size === 0) return
+  throw new Error(`Without figures: ${[...failures].map(([name, text]) => `${name} (${text})`).join(', ')}`)
 }
 
-function report(figures: readonly Figures[], mongodb: string) {
-  return { machine: machine(), node: process.version, mongodb, figures }
+function report(found: ReadonlyMap<string, Findings>): object {
+  const plain = [...found].map(([name, { headlines, rows }]) => [name, { headlines, rows }] as const)
+  return { scale: flags.scale, rounds: flags.rounds, figures: Object.fromEntries(plain) }
 }
 
-function table(figures: readonly Figures[]): string {
-  const rows = new Table({
-    head: ['resources', 'seconds', 'resources/s', 'worker RSS', 'kick-off, median', 'refusal, slowest'],
-    colAligns: Array(6).fill('right'),
-    style: { head: [], border: [], compact: true },
+function scaleText(): string {
+  return flags.scale === 1 ? '' : `; SCALED: sizes are ${flags.scale} times those of the names and targets`
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
   })
-  for (const figure of figures) {
-    const { resources, seconds, resourcesPerSecond, workerRssBytes } = figure
-    rows.push([
-      resources.toLocaleString('en-GB'),
-      seconds.toFixed(1),
-      Math.round(resourcesPerSecond).toLocaleString('en-GB'),
-      `${Math.round(workerRssBytes / 2 ** 20)} MiB`,
-      `${figure.kickOffMedianMs.toFixed(1)} ms`,
-      `${figure.slowestRefusalMs.toFixed(1)} ms of ${MEASURED_REFUSALS}`,
-    ])
-  }
-  return `${machine()}, Node ${process.version}\n${rows}`
 }
 
-function machine(): string {
-  const [cpu] = cpus()
-  return `${cpus().length} × ${cpu?.model.trim() ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB`
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+function say(text: string): void {
+  const seconds = ((performance.now() - started) / 1000).toFixed(0).padStart(5)
+  process.stderr.write(`${seconds} s  ${text}\n`)
+}
+
+function figures(text: string): readonly Figure[] {
+  return text.split(',').map((name) => {
+    const figure = FIGURES.find((each) => each.name === name.trim())
+    if (figure === undefined) throw new InvalidArgumentError(`There are ${names.join(', ')}.`)
+    return figure
+  })
 }
 
 function sizes(text: string): readonly number[] {
-  const numbers = text.split(',').map(Number)
-  if (numbers.every((number) => Number.isSafeInteger(number) && number > 0)) return numbers
-  throw new InvalidArgumentError('It must be a list of positive whole numbers.')
+  return text.split(',').map(wholeNumber)
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text)
+  if (Number.isSafeInteger(number) && number > 0) return number
+  throw new InvalidArgumentError('It must be a positive whole number, or a list of them.')
+}
+
+function factor(text: string): number {
+  const number = Number(text)
+  if (number > 0 && number <= 10) return number
+  throw new InvalidArgumentError('It must be a number above 0, at most 10.')
 }

@@ -1,0 +1,23 @@
+import type { Figure } from '../figure.js'
+import { costFigure } from './cost.js'
+import { drainFigure } from './drain.js'
+import { exportFigure } from './export.js'
+import { hostFigure } from './host.js'
+import { kickOffsFigure } from './kick-offs.js'
+import { memoryFigure } from './memory.js'
+import { smallInLargeFigure } from './small-in-large.js'
+import { storagesFigure } from './storages.js'
+import { workersFigure } from './workers.js'
+
+/** All figures, in the order in which they are measured. */
+export const FIGURES: readonly Figure[] = [
+  kickOffsFigure,
+  exportFigure,
+  drainFigure,
+  workersFigure,
+  hostFigure,
+  smallInLargeFigure,
+  memoryFigure,
+  costFigure,
+  storagesFigure,
+]
