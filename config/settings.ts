@@ -26,6 +26,8 @@ export interface Settings {
   readonly exportStorage: string
   /** `EXPORT_WORKERS`: export tasks this process runs at the same time; 0 leaves them to other processes. */
   readonly exportWorkers: number
+  /** `EXPORT_READ`: the fastest way in which the example host lets its resources be read. */
+  readonly exportRead: 'search' | 'scan'
   /** `LOG_LEVEL`: the least important level that is logged. */
   readonly logLevel: LogLevel
   /** Where downloads are kept between runs. Not a setting: it is always `.cache` in the project folder. */
@@ -38,6 +40,7 @@ const defaults = {
   mongodbDatabase: 'fhir',
   exportStorage: pathToFileURL(`${PROJECT_DIRECTORY}exports`).href,
   exportWorkers: 2,
+  exportRead: 'scan',
   logLevel: 'info',
   cacheDirectory: `${PROJECT_DIRECTORY}.cache`,
 } as const
@@ -96,6 +99,7 @@ const variables = z.object({
     )
     .optional(),
   EXPORT_WORKERS: wholeNumber(0, 256).optional(),
+  EXPORT_READ: z.enum(['search', 'scan'], 'search or scan').optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).optional(),
 })
 
@@ -124,6 +128,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     ...(data.BASE_URL !== undefined && { baseUrl: data.BASE_URL.replace(/\/+$/, '') }),
     exportStorage: data.EXPORT_STORAGE ?? defaults.exportStorage,
     exportWorkers: data.EXPORT_WORKERS ?? defaults.exportWorkers,
+    exportRead: data.EXPORT_READ ?? defaults.exportRead,
     logLevel: data.LOG_LEVEL ?? defaults.logLevel,
     cacheDirectory: defaults.cacheDirectory,
   }

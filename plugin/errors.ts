@@ -86,23 +86,10 @@ export interface OperationOutcome {
  */
 export function toExportError(error: unknown): ExportError {
   if (error instanceof ExportError) return error
-  if (isDatabaseUnreachable(error)) {
-    return new ExportError(
-      503,
-      'The database of this server cannot be reached at the moment. Try again later.',
-      {
-        code: 'transient',
-        retryAfter: 10,
-        cause: error,
-      },
-    )
-  }
-  if (error instanceof DOMException && error.name === 'TimeoutError') {
-    return new ExportError(503, 'A search of this server took too long. Try again later.', {
-      code: 'transient',
-      retryAfter: 10,
-      cause: error,
-    })
+  const passing = passingReason(error)
+  if (passing !== undefined) {
+    const text = `${passing} Try again later.`
+    return new ExportError(503, text, { code: 'transient', retryAfter: 10, cause: error })
   }
   return new ExportError(500, 'The server failed to answer this request. Its log says why.', {
     code: 'exception',
@@ -110,12 +97,31 @@ export function toExportError(error: unknown): ExportError {
   })
 }
 
+function passingReason(error: unknown): string | undefined {
+  if (isDatabaseUnreachable(error)) {
+    return 'The database of this server cannot be reached at the moment.'
+  }
+  if (isNetworkError(error)) return 'What this server depends on cannot be reached at the moment.'
+  const isTimeout = error instanceof DOMException && error.name === 'TimeoutError'
+  return isTimeout ? 'A search of this server took too long.' : undefined
+}
+
+/** Names that Node and others give to errors of networks. */
+const NETWORK: ReadonlySet<unknown> = new Set([
+  ...['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'],
+  ...['EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_SOCKET'],
+])
+
+export function isNetworkError(error: unknown): boolean {
+  return NETWORK.has((error as { code?: unknown } | null | undefined)?.code)
+}
+
 const UNREACHABLE =
   /^Mongo(ose)?(ServerSelection|Network|NetworkTimeout|NotConnected|TopologyClosed|PoolClosed|PoolCleared|ClientClosed|OperationTimeout)Error$/
 const NOT_PRIMARY_OR_SHUTTING_DOWN = new Set([91, 189, 10107, 11600, 11602, 13435, 13436])
 
 /** By name and code, since the host may use another major version of the driver than this plugin. */
-function isDatabaseUnreachable(error: unknown): boolean {
+export function isDatabaseUnreachable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (UNREACHABLE.test(error.name)) return true
   if ('code' in error && NOT_PRIMARY_OR_SHUTTING_DOWN.has(Number(error.code))) return true

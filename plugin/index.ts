@@ -10,6 +10,7 @@ import { type HostAuth, hostAuthentication } from './http/host-authentication.js
 import { kickOff } from './http/kick-off.js'
 import { pollLimit } from './http/poll-limit.js'
 import { createRouter, type RouteHandlers } from './http/routes.js'
+import { urlSigner } from './http/signed-urls.js'
 import { smartConfiguration } from './http/smart-configuration.js'
 import { type Engine, startEngine } from './jobs/engine.js'
 import { NO_METRICS } from './jobs/metrics.js'
@@ -17,6 +18,8 @@ import { prometheusMetrics } from './jobs/prometheus-metrics.js'
 import { type BulkExportOptions, type ResolvedOptions, resolveOptions } from './options.js'
 import type { HostConfig } from './search/core.js'
 import { hostSearch } from './search/host-search.js'
+import { scansOf } from './search/scan-lines.js'
+import type { ExportStorage } from './storage/export-storage.js'
 import { fileStorage } from './storage/file.js'
 
 export { ExportError } from './errors.js'
@@ -34,7 +37,8 @@ export type {
   HookContext,
   Items,
 } from './search/host-hooks.js'
-export type { ByteRange, ExportStorage, WriteOptions } from './storage/export-storage.js'
+export type { ByteRange, Containers, ExportStorage, WriteOptions } from './storage/export-storage.js'
+export { ContainerError } from './storage/export-storage.js'
 
 /** The `$export` operation of one host. */
 export interface BulkExport {
@@ -78,11 +82,13 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
     await storage.check()
     const connection = await connect(resolved.mongodb)
     try {
-      const { maxFileResources, maxFileBytes } = resolved
+      const { maxFileResources, maxFileBytes, maxResourceBytes } = resolved
+      const { db } = connection
+      const scans = resolved.collections && db && scansOf(db, resolved.collections)
       const started = await startEngine({
         ...resolved,
-        ...{ connection, search, storage, logger, metrics, groupMembers, deletedSince },
-        limits: { resources: maxFileResources, bytes: maxFileBytes },
+        ...{ connection, search, storage, logger, metrics, groupMembers, deletedSince, scans },
+        limits: { resources: maxFileResources, bytes: maxFileBytes, resourceBytes: maxResourceBytes },
       })
       opened = { engine: started, close: () => connection.close() }
     } catch (error) {
@@ -97,15 +103,18 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
       retryAfter: 5,
     })
   }
+  const signUrls =
+    resolved.signedUrls === undefined ? undefined : urlSigner(signerOf(storage), resolved.signedUrls)
   const polls = pollLimit(resolved.minPollInterval)
   const handlers: RouteHandlers = {
     kickOff: async (target, request) =>
       kickOff(target, request, await authorize({ ...request, kickOff: target }), {
         ...{ ...resolved, groupMembers, listsDeleted: deletedSince !== undefined },
+        hasContainers: storage.containers !== undefined,
         ...{ engine: engine(), search, logger },
       }),
     status: async (job, request) =>
-      exportStatus(job, request, await authorize(request), { engine: engine(), polls }),
+      exportStatus(job, request, await authorize(request), { engine: engine(), polls, signUrls }),
     remove: async (job, request) => deleteExport(job, await authorize(request), engine()),
     download: async (job, file, request) =>
       downloadFile(job, file, request, await authorize(request), { engine: engine(), storage }),
@@ -188,4 +197,10 @@ function defaultLogger() {
     format: format.combine(format.timestamp(), format.errors({ stack: true }), format.json()),
     transports: [new transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] })],
   })
+}
+
+function signerOf(storage: ExportStorage): NonNullable<ExportStorage['signedUrl']> {
+  // Not taken from it: it may be a class instance that needs its `this`.
+  if (storage.signedUrl !== undefined) return async (key, expires) => storage.signedUrl?.(key, expires) ?? ''
+  throw new Error('createBulkExport: signedUrls needs a storage that can sign URLs; this one cannot.')
 }

@@ -5,6 +5,7 @@ import type { Authorize } from './http/access.js'
 import type { PrometheusClient } from './jobs/prometheus-client.js'
 import type { HostConfig } from './search/core.js'
 import type { DeletedSince, GroupMembers } from './search/host-hooks.js'
+import type { CollectionNames } from './search/scan-collection.js'
 import type { ExportStorage } from './storage/export-storage.js'
 
 const DAY = 24 * 60 * 60 * 1000
@@ -63,10 +64,33 @@ export const optionsSchema = z.strictObject({
     .int()
     .min(1)
     .default(64 * 1024 * 1024),
+  /** A resource with a larger line is left out and named in an `error` file. */
+  maxResourceBytes: z
+    .int()
+    .min(1)
+    .default(32 * 1024 * 1024),
   /** Keep files compressed with gzip. Clients that do not take gzip get them decompressed on the way. */
   compressFiles: z.boolean().default(false),
-  /** Resources asked of a search service at once; each task holds one such page in memory. */
+  /**
+   * Give clients URLs of the storage itself, which need no token and are valid for this long from each status request
+   * on, but no longer than the files are kept. Absent: clients read files through this server, with their token.
+   */
+  signedUrls: z
+    .int()
+    .min(1000)
+    .max(7 * DAY)
+    .optional(),
+  /** Tell clients the SHA-256 and the size of each file, as `extension` of its entry in the manifest. */
+  hashFiles: z.boolean().default(false),
+  /** Put a `manifest.json` beside the files, when all of them are there, for people who only see the storage. */
+  manifestFile: z.boolean().default(false),
+  /** Resources asked of a search service at once; each task holds one such page in memory … */
   pageSize: z.int().min(1).default(250),
+  /** … and fewer where the first ones show that a page would be larger than this, if the service heeds `_count`. */
+  maxPageBytes: z
+    .int()
+    .min(1)
+    .default(8 * 1024 * 1024),
   /** Largest body of a kick-off. */
   maxBodyBytes: z
     .int()
@@ -105,6 +129,13 @@ export const optionsSchema = z.strictObject({
    * 403 for whoever may not.
    */
   authorize: z.custom<Authorize>((value) => typeof value === 'function', 'must be a function').optional(),
+  /**
+   * Names the collection of the host's database that keeps a type as plain FHIR JSON, one resource a document, all of them
+   * for every caller: system exports without filters are read from there, much faster than through the search service.
+   */
+  collections: z
+    .custom<CollectionNames>((value) => typeof value === 'function', 'must be a function')
+    .optional(),
   /** Finds the members of Groups that do not list them; without it their export is refused with 422. */
   groupMembers: z
     .custom<GroupMembers>((value) => typeof value === 'function', 'must be a function')
@@ -158,9 +189,11 @@ function isEndpoint(value: string): boolean {
 
 function isStorage(value: unknown): boolean {
   const storage = value as Partial<ExportStorage> | null | undefined
-  return (['write', 'read', 'removeAll', 'removeOthers', 'check'] as const).every(
+  const isWhole = (['write', 'read', 'removeAll', 'removeOthers', 'check'] as const).every(
     (name) => typeof storage?.[name] === 'function',
   )
+  const containers = storage?.containers
+  return isWhole && (containers === undefined || typeof containers?.open === 'function')
 }
 
 function isPrometheusClient(value: unknown): boolean {

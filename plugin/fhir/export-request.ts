@@ -27,6 +27,8 @@ export interface ExportRequest {
   readonly patients?: readonly string[]
   /** Which Provenance comes with the other resources, and no other then; `Provenance` is among the types. */
   readonly associated?: AssociatedProvenance
+  /** The container that the files are to go to, as the client wrote it: only the storage knows which there are. */
+  readonly container?: string
   /** What was left out because the client asked for lenient handling, or because it makes no difference. */
   readonly ignored: readonly Issue[]
 }
@@ -42,6 +44,8 @@ export interface KickOffContext {
   readonly isPost: boolean
   /** The FHIR base URL of this server. */
   readonly base: string
+  /** Whether the storage has containers to pick from. */
+  readonly hasContainers: boolean
   readonly checkSearch: CheckSearch
   readonly elementsOf: ElementsOf
 }
@@ -84,7 +88,7 @@ export function parseExportRequest(parameters: readonly Parameter[], context: Ki
   }
 
   for (const name of new Set(parameters.map((parameter) => parameter.name))) {
-    if (SUPPORTED.has(name)) continue
+    if (SUPPORTED.has(name) || (name === '_container' && context.hasContainers)) continue
     findings.unsupported(`Parameter ${quote(name)} is not supported by this server.`, name.slice(0, 64))
   }
   checkOutputFormat(single('_outputFormat'), findings)
@@ -111,6 +115,7 @@ export function parseExportRequest(parameters: readonly Parameter[], context: Ki
   const filters = parseTypeFilters(values('_typeFilter', '_typefilter'), { types, check, findings })
   const elements = parseElements(values('_elements'), { types, elementsOf, findings })
   const patients = readPatients(values('patient'), context, findings)
+  const container = context.hasContainers ? single('_container') : undefined
   findings.throwFaults()
   return {
     types,
@@ -120,6 +125,7 @@ export function parseExportRequest(parameters: readonly Parameter[], context: Ki
     ...(elements === undefined ? {} : { elements }),
     ...(patients === undefined ? {} : { patients }),
     ...(associated === undefined ? {} : { associated }),
+    ...(container === undefined ? {} : { container }),
     ignored: findings.ignored,
   }
 }

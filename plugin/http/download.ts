@@ -2,7 +2,8 @@ import { pipeline, type Readable, Transform } from 'node:stream'
 import { createGunzip, createGzip } from 'node:zlib'
 import { ExportError } from '../errors.js'
 import type { Engine } from '../jobs/engine.js'
-import { fileKey, GZIP } from '../jobs/part-writer.js'
+import { fileKey, folderOf } from '../jobs/export-folder.js'
+import { GZIP } from '../jobs/part-writer.js'
 import type { ByteRange, ExportStorage } from '../storage/export-storage.js'
 import { prefersGzip } from './accept-encoding.js'
 import type { Access } from './access.js'
@@ -67,7 +68,7 @@ async function findFile(id: string, name: string, access: Access, engine: Engine
   // Other files than output name resources of any type.
   requireTypes(file.kind === 'output' && task.type !== undefined ? [task.type] : job.types, access)
   const { bytes, gzipBytes } = file
-  return { key: fileKey(id, file), bytes, ...(gzipBytes === undefined ? {} : { gzipBytes }) }
+  return { key: fileKey(folderOf(job), file), bytes, ...(gzipBytes === undefined ? {} : { gzipBytes }) }
 }
 
 /**

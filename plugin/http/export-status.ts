@@ -9,11 +9,14 @@ import { taskSubjects } from '../jobs/task-plan.js'
 import type { Access } from './access.js'
 import { errorResponse, type HttpRequest, type HttpResponse, jsonResponse } from './message.js'
 import type { PollLimit } from './poll-limit.js'
+import type { SignUrls } from './signed-urls.js'
 import { fileUrl } from './urls.js'
 
 export interface StatusDependencies {
   readonly engine: Engine
   readonly polls: PollLimit
+  /** Absent: files are read through the server. */
+  readonly signUrls?: SignUrls | undefined
 }
 
 /**
@@ -28,7 +31,7 @@ export async function exportStatus(
   id: string,
   request: HttpRequest,
   access: Access,
-  { engine, polls }: StatusDependencies,
+  { engine, polls, signUrls }: StatusDependencies,
 ): Promise<HttpResponse> {
   const job = await findJob(id, access, engine)
   requireTypes(job.types, access)
@@ -41,10 +44,15 @@ export async function exportStatus(
   // Deleted in the moment between: its files are gone, and an empty manifest would be a lie.
   if (job.status === 'completed' && tasks.length !== taskSubjects(job).length) throw notFound()
   if (job.status === 'completed') {
-    const manifest = manifestOf(job, tasks, access.clientId !== undefined, (name) =>
-      fileUrl(request.base, id, name),
+    const expires = new Date((job.endedAt ?? job.transactionTime).getTime() + engine.retention)
+    const signed = signUrls && (await signUrls(job, tasks, expires))
+    const manifest = manifestOf(
+      job,
+      tasks,
+      signed === undefined && access.clientId !== undefined,
+      ({ name }) => signed?.get(name) ?? fileUrl(request.base, id, name),
     )
-    const headers = expiry(job, engine.retention)
+    const headers = { Expires: expires.toUTCString() }
     return answerFor(job, jsonResponse(200, manifest, { contentType: 'application/json', headers }))
   }
   return answerFor(job, {
@@ -87,10 +95,6 @@ function requirePatience({ _id, status }: ExportJob, polls: PollLimit): void {
     code: 'throttled',
     retryAfter,
   })
-}
-
-function expiry({ endedAt }: ExportJob, retention: number): Record<string, string> {
-  return endedAt === undefined ? {} : { Expires: new Date(endedAt.getTime() + retention).toUTCString() }
 }
 
 const GONE: readonly ExportJob['status'][] = ['cancelled', 'expired']

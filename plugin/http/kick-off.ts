@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import type { Logger } from 'winston'
 import { ExportError } from '../errors.js'
 import { rootOf, versionOf } from '../fhir/base-url.js'
@@ -35,6 +36,8 @@ export interface KickOffDependencies {
   readonly groupMembers: GroupMembers | undefined
   /** Whether the host can say what was deleted. */
   readonly listsDeleted: boolean
+  /** Whether the storage has containers to pick from. */
+  readonly hasContainers: boolean
 }
 
 /**
@@ -58,13 +61,13 @@ export async function kickOff(
       code: 'not-found',
     })
   }
-  const transactionTime = new Date()
   const { lenient, respondAsync, separateStatus } = parsePrefer(request.headers['prefer'])
   checkHeaders(request.headers, respondAsync, strictHeaders)
   const parameters = [
     ...queryParameters(request.query),
     ...(request.body === undefined ? [] : bodyParameters(request.body)),
   ]
+  const transactionTime = await engine.transactionTime()
   const version = versionOf(request.base)
   const hostTypes = search.types(version)
   const {
@@ -74,7 +77,7 @@ export async function kickOff(
     ...narrowed
   } = parseExportRequest(parameters, {
     ...{ level, hostTypes, base: request.base, isPost: request.method === 'POST' },
-    ...{ lenient, now: transactionTime },
+    ...{ lenient, now: transactionTime, hasContainers: dependencies.hasContainers },
     checkSearch: (type, params) => search.problemOf(request.base, type, params),
     elementsOf: (type) => search.elementsOf(type, version),
   })
@@ -90,6 +93,8 @@ export async function kickOff(
     ...{ search: search.adapter(request.base, caller), base: request.base },
     ...{ groupMembers, user: caller.user, signal: AbortSignal.timeout(LONGEST_LOOK) },
   }
+  // Each of the searches at the same time listens to it.
+  setMaxListeners(0, reading.signal)
   // A hook of the host may not know of signals.
   const limit = { signal: reading.signal }
   if (groupId !== undefined) await untilAborted(() => readGroup(groupId, reading), limit)

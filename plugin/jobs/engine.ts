@@ -1,51 +1,21 @@
-import type { Connection } from 'mongoose'
-import type { Logger } from 'winston'
 import { describeError, ExportError } from '../errors.js'
-import type { DeletedSince, GroupMembers } from '../search/host-hooks.js'
-import type { HostSearch } from '../search/host-search.js'
-import type { ExportStorage } from '../storage/export-storage.js'
-import { type RunningLimits, requirePlace, requireRoom } from './admission.js'
+import { requirePlace, requireRoom } from './admission.js'
+import { createModels } from './collections.js'
+import type { EngineOptions } from './engine-options.js'
+import { folderOf } from './export-folder.js'
 import { type ExportJobs, openExportJobs } from './export-jobs.js'
 import { blamingSearch, reasonOf } from './failure-reason.js'
 import { fingerprintOf } from './fingerprint.js'
-import { jobCompleted } from './job-end.js'
-import { type Metrics, NO_METRICS } from './metrics.js'
-import { createModels, type ExportJob } from './model.js'
-import type { FileLimits } from './output.js'
+import { completeJob, sweepJob } from './job-end.js'
+import { NO_METRICS } from './metrics.js'
+import type { ExportJob, NewExport } from './model.js'
+import { openFolder } from './open-folder.js'
 import { planJob } from './planner.js'
 import { openQueue, type Queue } from './queue.js'
-import { taskSubjects } from './task-plan.js'
+import { regularLook } from './regular-look.js'
+import { storageProbe } from './storage-probe.js'
 import { runTask } from './task-runner.js'
 import { hasLiveWorker, joinWorkers } from './worker-list.js'
-
-export interface EngineOptions extends RunningLimits {
-  readonly connection: Connection
-  readonly search: HostSearch
-  /** Hooks of the host; absent: it has none. */
-  readonly groupMembers?: GroupMembers | undefined
-  readonly deletedSince?: DeletedSince | undefined
-  readonly storage: ExportStorage
-  readonly logger: Logger
-  /** Default: nothing is counted. */
-  readonly metrics?: Metrics
-  readonly limits: FileLimits
-  /** Whether files are kept compressed; which of them are is recorded with each. */
-  readonly compressFiles: boolean
-  /** Tasks that this process runs at the same time; 0 leaves them to others. */
-  readonly workers: number
-  /** Resources asked for at once. */
-  readonly pageSize: number
-  /** How long a worker that is not heard of keeps its task, in ms. */
-  readonly lease: number
-  /** How long a task may go without reading or writing anything, in ms. */
-  readonly stallTimeout: number
-  /** What happens to a job when no process works. */
-  readonly withoutWorkers: 'refuse' | 'wait'
-  /** How long a write may take until it can be read, in ms. */
-  readonly writeGrace: number
-  /** How long the files and the record of an ended job are kept, in ms. */
-  readonly retention: number
-}
 
 /** Runs exports: takes jobs in, works on them together with other processes on the same database, ends them. */
 export interface Engine {
@@ -53,19 +23,25 @@ export interface Engine {
   /** How long an ended job is kept, in ms. */
   readonly retention: number
   /**
+   * The transaction time of an export that is kicked off now: the earlier of two clocks. One that is ahead would make
+   * it miss what is written in the meantime, for this export and the next one `_since` it.
+   */
+  transactionTime(): Promise<Date>
+  /**
    * Stores a job; work on it begins at once, or with the next look at the record.
    *
-   * @throws ExportError 429 when too many are under way, or the same one is and must not be; then nothing is stored
+   * @throws ExportError 400 for a container that its files cannot go to, 429 when too many are under way, or the same
+   * one is and must not be, 503 when its files could not be written or nobody works; then nothing is stored
    */
-  accept(job: Parameters<ExportJobs['accept']>[0]): Promise<void>
+  accept(job: NewExport): Promise<void>
   /** Ends a job in any state and removes its files and documents; `false` when there is none. */
   cancel(job: string): Promise<boolean>
   /** Hands running tasks back and waits until nothing of this process writes any more. */
   stop(): Promise<void>
 }
 
-/** How often the record is looked at for work whose bell was lost, in ms. */
-const RECONCILE_EVERY = 60_000
+/** How often the record is looked at for work whose bell was lost, and how soon after the database was gone, in ms. */
+const RECONCILE_TIMES = { every: 30_000, soon: 2000 }
 /** A cancelled task is noticed this soon at the latest, in ms. */
 const LONGEST_HEARTBEAT = 2000
 /** A bell for a paused task rings so much later than its pause ends, by another clock, in ms. */
@@ -89,25 +65,31 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     timers.add(later)
   }
   const planning = {
-    ...{ ...common, heartbeat, groupMembers: options.groupMembers },
+    ...{ ...common, heartbeat, groupMembers: options.groupMembers, scans: options.scans },
     ...{ writeGrace: options.writeGrace, stallTimeout: options.stallTimeout },
     planPaused: (job: string, pause: number) => ringLater(pause, () => queue.ringPlan(job)),
   }
   const running = {
-    ...{ ...common, storage, deletedSince: options.deletedSince },
-    ...{ limits: options.limits, pageSize: options.pageSize, compress: options.compressFiles },
+    ...{ ...common, storage, deletedSince: options.deletedSince, scans: options.scans },
+    ...{ limits: options.limits, pageSize: options.pageSize, maxPageBytes: options.maxPageBytes },
+    ...{ compress: options.compressFiles, hashes: options.hashFiles, manifestFile: options.manifestFile },
     heartbeat,
     stallTimeout: options.stallTimeout,
     jobEnded: ({ _id }: ExportJob) => queue.forget(_id),
     taskPaused: (pause: number) => ringLater(pause, () => queue.ringWork('retry', 1)),
   }
+  const probe = storageProbe(storage, logger)
   let runningTasks = 0
   /** What neither a planner nor a runner takes for its own failure, such as a database that is gone. */
   const counted = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
     try {
       return await work()
     } catch (error) {
-      if (!signal.aborted) metrics.failed(reasonOf(error))
+      if (!signal.aborted) {
+        metrics.failed(reasonOf(error))
+        // Its bell has been answered, but not to the end.
+        reconciling.soon()
+      }
       throw error
     }
   }
@@ -117,8 +99,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     ...{ db, workers, logger, patience: lease },
     handlers: {
       async plan(id, signal) {
-        const job = await counted(() => planJob(id, planning, signal), signal)
-        if (job !== undefined) await queue.ringWork(id, taskSubjects(job).length)
+        const tasks = await counted(() => planJob(id, planning, signal), signal)
+        if (tasks > 0) await queue.ringWork(id, tasks)
       },
       async work(signal) {
         while (!signal.aborted) {
@@ -135,19 +117,22 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     },
   })
 
-  const cleanUp = async (job: string, reason: 'cancelled' | 'expired' | 'refused') => {
-    await queue.forget(job)
-    await storage.removeAll(job)
-    await jobs.remove(job)
-    logger.info('job.removed', { job, reason })
+  const cleanUp = async (job: ExportJob, reason: 'cancelled' | 'expired' | 'refused') => {
+    await queue.forget(job._id)
+    await storage.removeAll(folderOf(job))
+    await jobs.remove(job._id)
+    logger.info('job.removed', { job: job._id, reason })
   }
-  const withdraw = async (job: string) => {
-    if (await jobs.withdraw(job)) {
-      logger.info('job.removed', { job, reason: 'refused' })
+  const withdraw = async (job: Pick<ExportJob, '_id' | 'folder'>) => {
+    if (await jobs.withdraw(job._id)) {
+      logger.info('job.removed', { job: job._id, reason: 'refused' })
+      // It has no files, but may have got a container of its own.
+      if (storage.containers !== undefined) await storage.removeAll(folderOf(job))
       return
     }
     // Somebody who looked at the record has begun with it.
-    if (await jobs.cancel(job)) await cleanUp(job, 'refused')
+    const begun = await jobs.cancel(job._id)
+    if (begun !== undefined) await cleanUp(begun, 'refused')
   }
   const reconcile = async () => {
     const expired = await jobs.expire(retention)
@@ -164,20 +149,16 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     if (claimable > 0) await queue.ringWork('reconcile', claimable)
   }
   const reconcileJob = async (job: ExportJob) => {
-    if (job.status === 'cancelled' || job.status === 'expired') await cleanUp(job._id, job.status)
-    else if (await jobs.settle(job)) await jobCompleted(job, running)
-    else await queue.ringPlan(job._id)
+    if (job.status === 'cancelled' || job.status === 'expired') await cleanUp(job, job.status)
+    else if (job.status === 'completed') await sweepJob(job, running)
+    else if (!(await completeJob(job, running))) await queue.ringPlan(job._id)
   }
-  let reconciling = Promise.resolve()
-  const reconcileSoon = () => {
-    reconciling = reconciling.then(reconcile).catch((error: unknown) => {
-      logger.warn('engine.reconcile-failed', { error: describeError(error) })
-    })
-  }
+  const reconciling = regularLook(reconcile, RECONCILE_TIMES, (error) => {
+    logger.warn('engine.reconcile-failed', { error: describeError(error) })
+  })
   await queue.start()
   const membership = workers > 0 ? await joinWorkers(models, logger) : undefined
-  const timer = workers > 0 ? setInterval(reconcileSoon, RECONCILE_EVERY) : undefined
-  if (workers > 0) reconcileSoon()
+  if (workers > 0) reconciling.start()
   const unwatch = metrics.watch({
     database: `${connection.host}:${connection.port}/${connection.name}`,
     runningTasks: () => runningTasks,
@@ -188,18 +169,25 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   return {
     jobs,
     retention,
-    async accept(asked) {
-      const job = { ...asked, fingerprint: fingerprintOf(asked) }
+    async transactionTime() {
+      const [own, database] = [Date.now(), (await jobs.now()).getTime()]
+      return new Date(Math.min(own, database))
+    },
+    async accept({ container, ...asked }) {
+      const fingerprint = fingerprintOf({ ...asked, ...(container === undefined ? {} : { container }) })
       if (membership === undefined && !(await hasLiveWorker(models))) {
         if (options.withoutWorkers === 'refuse') throw withoutWorkers()
-        logger.warn('job.without-workers', { job: job._id })
+        logger.warn('job.without-workers', { job: asked._id })
       }
-      await requireRoom(job, jobs, options)
+      await probe.requireUsable()
+      await requireRoom({ ...asked, fingerprint }, jobs, options)
+      const folder = await openFolder(asked, container, storage, logger)
+      const job = { ...asked, fingerprint, folder }
       await jobs.accept(job)
       try {
         await requirePlace(job, jobs, options)
       } catch (error) {
-        await withdraw(job._id).catch((cause: unknown) =>
+        await withdraw(job).catch((cause: unknown) =>
           logger.warn('job.removal-failed', { job: job._id, error: describeError(cause) }),
         )
         throw error
@@ -211,26 +199,26 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
           logger.warn('queue.ring-failed', { job: job._id, error: describeError(error) }),
         )
     },
-    async cancel(job) {
-      if (!(await jobs.cancel(job))) return false
+    async cancel(id) {
+      const job = await jobs.cancel(id)
+      if (job === undefined) return false
       metrics.jobsChanged('cancelled')
-      logger.info('job.cancelled', { job })
+      logger.info('job.cancelled', { job: id })
       await cleanUp(job, 'cancelled').catch((error: unknown) =>
-        logger.warn('job.removal-failed', { job, error: describeError(error) }),
+        logger.warn('job.removal-failed', { job: id, error: describeError(error) }),
       )
       return true
     },
     async stop() {
-      clearInterval(timer)
       for (const later of timers) clearTimeout(later)
-      await reconciling
+      await reconciling.stop()
       await queue.stop()
       await membership?.leave().catch((error: unknown) => {
         logger.warn('worker.not-heard', { error: describeError(error) })
       })
       // Others are told at once of what this process leaves behind.
-      if (workers > 0) reconcileSoon()
-      await reconciling
+      if (workers > 0) reconciling.now()
+      await reconciling.stop()
       unwatch()
     },
   }

@@ -1,59 +1,12 @@
 import { type Connection, mongo } from 'mongoose'
-import type { ExportJob, JobFailure, JobStatus, Models } from './model.js'
+import type { Models } from './collections.js'
+import type { ExportJobs } from './export-record.js'
+import type { ExportJob, JobStatus } from './model.js'
 import { type TaskPlan, taskSubjects } from './task-plan.js'
-import { type TaskRecord, taskRecord } from './task-record.js'
+import { taskRecord } from './task-record.js'
 
+export type { ExportJobs } from './export-record.js'
 export type { HeldTask } from './task-record.js'
-
-/**
- * The record of all exports. Each method is one state change that names the state it expects; `false` or
- * `undefined` says that the state was another one, so somebody else was first. Times are compared by the
- * clock of the database.
- */
-export interface ExportJobs extends TaskRecord {
-  /** Stores a new job in state `accepted`. */
-  accept(job: Omit<ExportJob, 'status' | 'fileNumbers' | 'served'>): Promise<void>
-  /** Removes a job that is still `accepted`. Its planner, if it has one, removes what it has made for it. */
-  withdraw(job: string): Promise<boolean>
-  job(id: string): Promise<ExportJob | undefined>
-  /**
-   * `accepted` → `running` with this cohort, with all its tasks; what is there already stays. Removes the
-   * cohort when another one became the job's, or the job has ended.
-   */
-  plan(job: Pick<ExportJob, '_id'> & TaskPlan, frozen?: string): Promise<void>
-  /** Counts a failure of planning; gives how many there are, none when it is not `accepted` any more. */
-  planFailed(job: string): Promise<number | undefined>
-  /** → `completed` when every planned task is done; may be called at any time. */
-  settle(job: Pick<ExportJob, '_id'> & TaskPlan): Promise<boolean>
-  /** One of these states → `failed`; takes the tasks away from their runners. */
-  fail(job: string, failure: JobFailure, from?: readonly ('accepted' | 'running')[]): Promise<boolean>
-  /** Any state but `cancelled` and `expired` → `cancelled`; takes the tasks away from their runners. */
-  cancel(job: string): Promise<boolean>
-  /**
-   * `completed` and `failed` → `expired`, all that ended at least this long ago.
-   *
-   * @param retention in ms
-   * @returns how many there were
-   */
-  expire(retention: number): Promise<number>
-  /** Removes every document of a job, the job itself last. */
-  remove(job: string): Promise<void>
-  /** Jobs that a worker still has to do something for, if only to remove them. */
-  unsettled(): Promise<readonly ExportJob[]>
-  /** The job keeps its place among those that are under way, whichever comes with an earlier time. */
-  place(job: string): Promise<void>
-  /**
-   * How many jobs have not ended.
-   *
-   * @param only those of this owner or with this fingerprint, and those that come before this job:
-   * they have a place, or an earlier transaction time or, with the same, a lower id
-   */
-  countUnfinished(only?: {
-    readonly owner?: string
-    readonly fingerprint?: string
-    readonly before?: Pick<ExportJob, '_id' | 'transactionTime'>
-  }): Promise<number>
-}
 
 /**
  * Opens the record on a connection, with its indexes.
@@ -76,6 +29,17 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
       { job, status: { $in: ['waiting', 'running'] } },
       { $set: { status: 'cancelled' }, $inc: { attempt: 1 } },
     )
+  /** Slices and scans are those that the job got when it began to run, whichever planner did that. */
+  const subjectsOf = async (planned: Pick<ExportJob, '_id'> & TaskPlan) => {
+    const { slices, scans } = (await jobs.findById(planned._id).lean<ExportJob>()) ?? {}
+    return taskSubjects({ ...planned, ...(slices && { slices }), ...(scans && { scans }) })
+  }
+  const isDone = async (planned: Pick<ExportJob, '_id'> & TaskPlan) => {
+    // One look is enough for all tasks of a job but the last.
+    if (await tasks.exists({ job: planned._id, status: { $in: ['waiting', 'running'] } })) return false
+    const all = (await subjectsOf(planned)).length
+    return (await tasks.countDocuments({ job: planned._id, status: 'done' })) === all
+  }
   return {
     ...taskRecord({ jobs, tasks }, lease),
     async accept(job) {
@@ -88,16 +52,24 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
     async job(id) {
       return (await jobs.findById(id).lean<ExportJob>()) ?? undefined
     },
-    async plan(planned, frozen) {
+    async now() {
+      const hello = await jobs.db.db?.command({ hello: 1 })
+      return hello?.['localTime'] as Date
+    },
+    async plan(planned, { frozen, scans } = {}) {
       const { _id: job } = planned
       await jobs.updateOne(
         { _id: job, status: 'accepted' },
         {
-          $set: { status: 'running', ...(frozen ? { cohort: frozen } : {}) },
+          $set: {
+            status: 'running',
+            ...(frozen ? { cohort: frozen.id, slices: frozen.slices } : {}),
+            ...(scans ? { scans } : {}),
+          },
           $currentDate: { startedAt: true },
         },
       )
-      const all = taskSubjects(planned).map((subject, index) => {
+      const all = (await subjectsOf(planned)).map((subject, index) => {
         return {
           _id: `${job}-${index}`,
           job,
@@ -114,7 +86,8 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
       // It may have ended in the meantime, and then nobody looks after its tasks.
       const now = await jobs.findById(job).lean<ExportJob>()
       if (now?.status !== 'running' && now?.status !== 'completed') await tasks.deleteMany({ job })
-      if (frozen !== undefined && now?.cohort !== frozen) await cohort.deleteMany({ cohort: frozen })
+      if (frozen !== undefined && now?.cohort !== frozen.id) await cohort.deleteMany({ cohort: frozen.id })
+      return all.length
     },
     async planFailed(job) {
       const counted = await jobs
@@ -126,10 +99,20 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
         .lean<ExportJob>()
       return counted?.planFailures
     },
+    async endFailed(job) {
+      const counted = await jobs
+        .findOneAndUpdate(
+          { _id: job, status: 'running' },
+          { $inc: { endFailures: 1 } },
+          { returnDocument: 'after' },
+        )
+        .lean<ExportJob>()
+      return counted?.endFailures
+    },
+    isDone,
     async settle(planned) {
       const { _id: job } = planned
-      const all = taskSubjects(planned).length
-      if ((await tasks.countDocuments({ job, status: 'done' })) !== all) return false
+      if (!(await isDone(planned))) return false
       const { modifiedCount } = await jobs.updateOne(
         { _id: job, status: 'running' },
         { $set: { status: 'completed' }, $currentDate: { endedAt: true } },
@@ -145,12 +128,15 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
       return modifiedCount === 1
     },
     async cancel(job) {
-      const { modifiedCount } = await jobs.updateOne(
-        { _id: job, status: { $nin: ['cancelled', 'expired'] } },
-        { $set: { status: 'cancelled' }, $currentDate: { endedAt: true } },
-      )
-      if (modifiedCount === 1) await takeAway(job)
-      return modifiedCount === 1
+      const cancelled = await jobs
+        .findOneAndUpdate(
+          { _id: job, status: { $nin: ['cancelled', 'expired'] } },
+          { $set: { status: 'cancelled' }, $currentDate: { endedAt: true } },
+          { returnDocument: 'before' },
+        )
+        .lean<ExportJob>()
+      if (cancelled !== null) await takeAway(job)
+      return cancelled ?? undefined
     },
     async expire(retention) {
       const { modifiedCount } = await jobs.updateMany(
@@ -167,7 +153,13 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
       await cohort.deleteMany({ job })
       await jobs.deleteOne({ _id: job })
     },
-    unsettled: () => jobs.find({ status: { $in: UNSETTLED } }).lean<ExportJob[]>(),
+    async swept(job) {
+      await jobs.updateOne({ _id: job, status: 'completed' }, { $set: { swept: true } })
+    },
+    unsettled: () =>
+      jobs
+        .find({ $or: [{ status: { $in: UNSETTLED } }, { status: 'completed', swept: { $ne: true } }] })
+        .lean<ExportJob[]>(),
     async place(job) {
       await jobs.updateOne({ _id: job }, { $set: { placed: true } })
     },

@@ -1,4 +1,4 @@
-import { ExportError, toExportError } from '../errors.js'
+import { isDatabaseUnreachable, isNetworkError, toExportError } from '../errors.js'
 import type { HostSearch } from '../search/host-search.js'
 
 /** Why something failed, in the few words by which failures are counted. */
@@ -48,7 +48,7 @@ export function reasonOf(error: unknown): FailureReason {
   if (issues.some(({ code }) => code === 'timeout')) return 'timeout'
   if (error instanceof DOMException && error.name === 'TimeoutError') return 'timeout'
   // The services of a host mostly read the same database: that it is gone is the same cause.
-  if (status === 503 && !(error instanceof ExportError)) return 'database'
+  if (isDatabaseUnreachable(error) || (origin === undefined && isNetworkError(error))) return 'database'
   if (origin !== 'storage' && isDenied(error, status)) return 'denied'
   return origin ?? 'other'
 }

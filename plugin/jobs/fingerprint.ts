@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { versionOf } from '../fhir/base-url.js'
-import type { ExportJob } from './model.js'
+import type { NewExport } from './model.js'
 
 /** What a job has of itself or of its kick-off, and what makes no difference to what is exported. */
-const NOT_ASKED_FOR: ReadonlySet<string> = new Set<keyof ExportJob>([
+const NOT_ASKED_FOR: ReadonlySet<string> = new Set<keyof NewExport>([
   ...(['_id', 'transactionTime', 'requestUrl', 'base', 'caller'] as const),
   ...(['notes', 'separateStatus', 'fingerprint'] as const),
 ])
@@ -17,7 +17,7 @@ const NOT_ASKED_FOR: ReadonlySet<string> = new Set<keyof ExportJob>([
  *
  * @returns 64 hexadecimal digits
  */
-export function fingerprintOf(job: Omit<ExportJob, 'status' | 'fileNumbers' | 'served'>): string {
+export function fingerprintOf(job: NewExport): string {
   const asked = Object.entries(job).filter(([name]) => !NOT_ASKED_FOR.has(name))
   const filters = job.filters?.map(({ type, query }) => ({ type, query: query.split('&') }))
   const text = canonicalText({ ...Object.fromEntries(asked), filters, version: versionOf(job.base) })

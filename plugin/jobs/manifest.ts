@@ -15,6 +15,16 @@ export interface ManifestFile {
   readonly type: string
   readonly url: string
   readonly count: number
+  /** With the option `hashFiles`. */
+  readonly extension?: FileExtension
+}
+
+/** By which a client can tell that a file has come whole. */
+export interface FileExtension {
+  /** SHA-256 of the NDJSON, in hexadecimal digits. */
+  readonly sha256: string
+  /** Size of the NDJSON. */
+  readonly bytes: number
 }
 
 /**
@@ -25,14 +35,17 @@ export function manifestOf(
   job: ExportJob,
   tasks: readonly ExportTask[],
   requiresAccessToken: boolean,
-  urlOf: (name: string) => string,
+  urlOf: (file: OutputFile) => string,
 ): Manifest {
   const filesOf = (kind: FileKind) =>
     tasks
       .flatMap((task) => task.files.map((file) => ({ ...file, type: typeOf(task, file) })))
       .filter((file) => file.kind === kind)
       .sort((a, b) => byType(a, b) || numberOf(a.name) - numberOf(b.name))
-      .map(({ type, name, resources }) => ({ type, url: urlOf(name), count: resources }))
+      .map(({ type, ...file }) => {
+        const { resources: count, sha256, bytes } = file
+        return { type, url: urlOf(file), count, ...(sha256 ? { extension: { sha256, bytes } } : {}) }
+      })
   return {
     transactionTime: job.transactionTime.toISOString(),
     request: job.requestUrl,
@@ -45,13 +58,15 @@ export function manifestOf(
 
 /** How far a job is, in words for a person; begins with a number that clients parse; under 100 characters. */
 export function progressOf(tasks: readonly ExportTask[]): string {
-  const types = tasks.filter(({ kind }) => kind === 'resources')
+  const ofTypes = tasks.filter(({ kind }) => kind === 'resources')
   const isDone = ({ status }: ExportTask) => status === 'done'
-  const resources = types
+  const types = new Set(ofTypes.map(({ type }) => type))
+  const unfinished = new Set(ofTypes.filter((task) => !isDone(task)).map(({ type }) => type))
+  const resources = ofTypes
     .flatMap(({ files }) => files)
     .reduce((sum, file) => sum + (file.kind === 'output' ? file.resources : 0), 0)
   const percent = tasks.length === 0 ? 0 : Math.floor((100 * tasks.filter(isDone).length) / tasks.length)
-  return `${percent}% complete: ${types.filter(isDone).length} of ${types.length} types, ${resources} resources so far`
+  return `${percent}% complete: ${types.size - unfinished.size} of ${types.size} types, ${resources} resources so far`
 }
 
 /** The type of the lines of a file. */

@@ -1,4 +1,3 @@
-import { type Connection, type Model, Schema } from 'mongoose'
 import type { Issue } from '../errors.js'
 import type { AssociatedProvenance } from '../fhir/associated-data.js'
 import type { ExportLevel, ExportRequest } from '../fhir/export-request.js'
@@ -27,6 +26,8 @@ export interface ExportJob extends Narrowing {
   readonly owner?: string
   /** JSON of the `Caller`: names that its headers and claims may have are not all names for a database. */
   readonly caller: string
+  /** Where its files are on the storage; absent: under its id. */
+  readonly folder?: string
   /** What of the request was left out, for the client to read in the `error` files; absent: nothing. */
   readonly notes?: readonly Issue[]
   /** Whether the resources that were deleted in the time of the export are listed. */
@@ -45,13 +46,28 @@ export interface ExportJob extends Narrowing {
   readonly placed?: boolean
   /** How often planning it has failed by what may pass. */
   readonly planFailures?: number
+  /** How often ending it has failed, when all its tasks were done. */
+  readonly endFailures?: number
   /** Which of the frozen cohorts is the job's; absent at levels without one, and before the job runs. */
   readonly cohort?: string
+  /** The first patient of each slice but the first; absent: the cohort is one slice. */
+  readonly slices?: readonly string[]
+  /**
+   * The types that are read from their collections instead of through searches, each with the first `_id` of each range
+   * but the first, as EJSON; absent: none.
+   */
+  readonly scans?: Readonly<Record<ResourceType, readonly string[]>>
   readonly startedAt?: Date
+  /** Whether what lost attempts had left on the storage was removed, once it was completed. */
+  readonly swept?: boolean
   /** Absent while the job is `accepted` or `running`, and only then. */
   readonly endedAt?: Date
   readonly failure?: JobFailure
 }
+
+/** What a job is made of; where its files go becomes its `folder`. */
+export type NewExport = Omit<ExportJob, 'status' | 'fileNumbers' | 'served'> &
+  Pick<ExportRequest, 'container'>
 
 /** Provenance that comes with other resources. */
 export interface ProvenanceChoice {
@@ -85,6 +101,8 @@ export interface Position {
   readonly lastId?: string
   /** What stands for all that was finished, where that can be told only by going through it again. */
   readonly digest?: string
+  /** In a scan, the last `_id` that was finished, as EJSON. */
+  readonly scanned?: string
 }
 
 /** The array of the manifest that a file belongs to. */
@@ -100,12 +118,33 @@ export interface OutputFile {
   readonly bytes: number
   /** Size on the storage when it is compressed there. */
   readonly gzipBytes?: number
+  /** Of the NDJSON, in hexadecimal digits. */
+  readonly sha256?: string
+}
+
+/** A stretch of ids; absent bounds: no bound. */
+export interface IdRange {
+  readonly from?: string
+  /** Itself not included. */
+  readonly below?: string
 }
 
 /** What one task exports: the resources of a type, what was deleted, or what was left out of the request. */
 export type TaskSubject =
-  | { readonly kind: 'resources'; readonly type: ResourceType }
-  | { readonly kind: 'deleted' | 'notes'; readonly type?: never }
+  | {
+      readonly kind: 'resources'
+      readonly type: ResourceType
+      /** Only what is written for these patients of the cohort. */
+      readonly patients?: IdRange
+      /** Read from the collection of the type, and only these of its `_id`s, as EJSON. */
+      readonly scan?: IdRange
+    }
+  | {
+      readonly kind: 'deleted' | 'notes'
+      readonly type?: never
+      readonly patients?: never
+      readonly scan?: never
+    }
 
 /** The part of a job that one worker does alone. */
 export type ExportTask = TaskSubject & {
@@ -125,8 +164,8 @@ export type ExportTask = TaskSubject & {
   readonly files: readonly OutputFile[]
 }
 
-/** A stretch of a job's cohort: patient ids in ascending order, all above those of the slice before. */
-export interface CohortSlice {
+/** A document of a job's cohort: patient ids in ascending order, all above those of the document before. */
+export interface CohortPage {
   readonly _id: string
   readonly job: string
   /** Each try to plan a job freezes a cohort of its own; the job names the one that counts. */
@@ -140,110 +179,4 @@ export interface WorkerProcess {
   readonly _id: string
   /** When it was last heard of, by the clock of the database. */
   readonly aliveAt: Date
-}
-
-export interface Models {
-  readonly jobs: Model<ExportJob>
-  readonly tasks: Model<ExportTask>
-  readonly cohort: Model<CohortSlice>
-  readonly workers: Model<WorkerProcess>
-}
-
-const STRICT = {
-  versionKey: false,
-  minimize: false,
-  strict: 'throw',
-  autoIndex: false,
-  autoCreate: false,
-} as const
-
-/** When the record of a worker that died is removed, in seconds. */
-const FORGET_WORKERS = 3600
-
-/** The collections `bulkexport.jobs`, `.tasks`, `.cohorts` and `.workers` of a connection. */
-export function createModels(connection: Connection): Models {
-  const issue = new Schema(
-    { severity: String, code: String, diagnostics: String, expression: String },
-    { _id: false, ...STRICT },
-  )
-  const jobs = new Schema(
-    {
-      _id: { type: String, required: true },
-      status: { type: String, required: true },
-      level: { type: String, required: true },
-      groupId: String,
-      types: { type: [String], required: true },
-      since: Date,
-      before: Date,
-      filters: { type: [{ _id: false, type: { type: String }, query: String }], default: undefined },
-      elements: { type: Schema.Types.Mixed },
-      patients: { type: [String], default: undefined },
-      transactionTime: { type: Date, required: true },
-      requestUrl: { type: String, required: true },
-      base: { type: String, required: true },
-      owner: String,
-      caller: { type: String, required: true },
-      notes: { type: [issue], default: undefined },
-      listsDeleted: Boolean,
-      provenance: new Schema({ which: String, of: [String] }, { _id: false, ...STRICT }),
-      fingerprint: String,
-      separateStatus: Boolean,
-      fileNumbers: { type: Schema.Types.Mixed, required: true },
-      served: { type: Number, required: true },
-      placed: Boolean,
-      planFailures: Number,
-      cohort: String,
-      startedAt: Date,
-      endedAt: Date,
-      failure: new Schema({ status: Number, issues: [issue] }, { _id: false, ...STRICT }),
-    },
-    STRICT,
-  )
-    .index({ endedAt: 1, owner: 1 })
-    .index({ endedAt: 1, fingerprint: 1 })
-    .index({ status: 1, endedAt: 1 })
-  const file = new Schema(
-    { kind: String, name: String, resources: Number, bytes: Number, gzipBytes: Number },
-    { _id: false, ...STRICT },
-  )
-  const tasks = new Schema(
-    {
-      _id: { type: String, required: true },
-      job: { type: String, required: true },
-      kind: { type: String, required: true },
-      type: String,
-      status: { type: String, required: true },
-      attempt: { type: Number, required: true },
-      failures: { type: Number, required: true },
-      notBefore: Date,
-      leaseUntil: Date,
-      position: { type: Schema.Types.Mixed },
-      files: { type: [file], required: true },
-    },
-    STRICT,
-  )
-    .index({ job: 1, status: 1 })
-    .index({ status: 1, leaseUntil: 1 })
-  const cohort = new Schema(
-    {
-      _id: { type: String, required: true },
-      job: { type: String, required: true },
-      cohort: { type: String, required: true },
-      last: { type: String, required: true },
-      patients: { type: [String], required: true },
-    },
-    STRICT,
-  )
-    .index({ cohort: 1, last: 1 })
-    .index({ job: 1 })
-  const workers = new Schema(
-    { _id: { type: String, required: true }, aliveAt: { type: Date, required: true } },
-    STRICT,
-  ).index({ aliveAt: 1 }, { expireAfterSeconds: FORGET_WORKERS })
-  return {
-    jobs: connection.model<ExportJob>('ExportJob', jobs, 'bulkexport.jobs'),
-    tasks: connection.model<ExportTask>('ExportTask', tasks, 'bulkexport.tasks'),
-    cohort: connection.model<CohortSlice>('CohortSlice', cohort, 'bulkexport.cohorts'),
-    workers: connection.model<WorkerProcess>('WorkerProcess', workers, 'bulkexport.workers'),
-  }
 }

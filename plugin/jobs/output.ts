@@ -7,6 +7,8 @@ import type { ReadResource } from './resource-reader.js'
 export interface FileLimits {
   readonly resources: number
   readonly bytes: number
+  /** A larger resource is not written, but named in an `error` file; default: no limit. */
+  readonly resourceBytes?: number
 }
 
 /**
@@ -26,7 +28,7 @@ export interface Part {
 /** How much is collected before it goes to the storage, in bytes. */
 const WRITE_SIZE = 256 * 1024
 /** The problems of a part are held in memory: with this many it is full. */
-const MOST_PROBLEMS = 1000
+export const MOST_PROBLEMS = 1000
 
 /**
  * Cuts a stream of resources into parts. Each part must be drained before the next one is asked for; a part
@@ -41,7 +43,7 @@ export async function* cutIntoParts(
   shape: (resource: Resource) => Resource = (resource) => resource,
   isEnough: () => boolean = () => false,
 ): AsyncGenerator<Part> {
-  const source = new LineSource(resources, shape)
+  const source = new LineSource(resources, shape, limits.resourceBytes ?? Infinity)
   try {
     for (;;) {
       const first = await source.peek()
@@ -55,19 +57,20 @@ export async function* cutIntoParts(
   }
 }
 
-/** A resource on its way into a file; without `text` when it could not be written. */
-interface Line {
-  readonly resource: Resource
-  readonly text?: string
+/** A resource on its way into a file. */
+interface WritableLine {
+  readonly text: string
   readonly bytes: number
   readonly position: Position
 }
 
-type WritableLine = Line & { readonly text: string }
-
-function isWritable(line: Line): line is WritableLine {
-  return line.text !== undefined
+/** A resource that is not written. */
+interface FailedLine {
+  readonly problem: Resource
+  readonly position: Position
 }
+
+type Line = WritableLine | FailedLine
 
 class GrowingPart implements Part {
   lines?: AsyncIterable<Uint8Array>
@@ -108,16 +111,16 @@ class GrowingPart implements Part {
   /** The next line of this part, left where it is; what cannot be written becomes a problem on the way. */
   async #nextLine(): Promise<WritableLine | undefined> {
     for (let line = await this.source.peek(); line !== undefined; line = await this.source.peek()) {
-      if (isWritable(line)) return this.#isFullFor(line) ? undefined : line
+      if ('text' in line) return this.#isFullFor(line) ? undefined : line
       if (this.problems.length >= MOST_PROBLEMS) return undefined
       this.source.take()
-      this.problems.push(problemWith(line.resource))
+      this.problems.push(line.problem)
       this.position = line.position
     }
     return undefined
   }
 
-  #isFullFor(line: Line): boolean {
+  #isFullFor(line: WritableLine): boolean {
     const { resources, bytes } = this.size
     if (this.problems.length >= MOST_PROBLEMS) return true
     if (resources === 0) return false
@@ -132,6 +135,7 @@ class LineSource {
   constructor(
     private readonly resources: AsyncGenerator<ReadResource>,
     private readonly shape: (resource: Resource) => Resource,
+    private readonly mostBytes: number,
   ) {}
 
   async peek(): Promise<Line | undefined> {
@@ -149,18 +153,31 @@ class LineSource {
   #lineOf({ resource, position }: ReadResource): Line {
     try {
       const text = `${toJson(this.shape(resource))}\n`
-      return { resource, text, bytes: Buffer.byteLength(text), position }
+      const bytes = Buffer.byteLength(text)
+      if (bytes <= this.mostBytes) return { text, bytes, position }
+      return { problem: tooLarge(resource, bytes, this.mostBytes), position }
     } catch {
       // Why, the error may only say with the content of the resource.
-      return { resource, bytes: 0, position }
+      return { problem: problemWith(resource, 'it cannot be written as JSON', 'exception'), position }
     }
   }
 }
 
-function problemWith({ resourceType, id }: Resource): Resource {
+/** The problem of a resource that takes more bytes than one may. */
+export function tooLarge(resource: Resource, bytes: number, most: number): Resource {
+  const reason = `it takes ${bytes} bytes, and this server writes no more than ${most} for a resource`
+  return problemWith(resource, reason, 'too-long')
+}
+
+/** The problem of a resource that is left out. */
+export function problemWith(
+  { resourceType, id }: Resource,
+  reason: string,
+  code: 'too-long' | 'exception',
+): Resource {
   const name = id === undefined ? `A ${resourceType} without an id` : `${resourceType}/${id}`
-  const diagnostics = `${name} could not be exported: it cannot be written as JSON.`
-  return { ...operationOutcome([{ severity: 'error', code: 'exception', diagnostics }]) }
+  const diagnostics = `${name} could not be exported: ${reason}.`
+  return { ...operationOutcome([{ severity: 'error', code, diagnostics }]) }
 }
 
 /** A resource as one line of JSON, without the fields that only its storage has. */

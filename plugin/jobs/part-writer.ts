@@ -1,7 +1,9 @@
+import { createHash, type Hash } from 'node:crypto'
 import { pipeline } from 'node:stream'
 import { createGzip } from 'node:zlib'
 import type { Logger } from 'winston'
 import type { ExportStorage } from '../storage/export-storage.js'
+import { fileKey } from './export-folder.js'
 import type { ExportJobs, HeldTask } from './export-jobs.js'
 import { blaming } from './failure-reason.js'
 import { aboutTask, totalOf } from './log-fields.js'
@@ -16,10 +18,14 @@ export interface WriterDependencies {
   readonly metrics: Metrics
   /** Whether files are kept compressed. */
   readonly compress: boolean
+  /** Whether their hashes are recorded. */
+  readonly hashes: boolean
 }
 
 /** Where the lines of a part go; what could not be written goes to the `error` files. */
 export interface PartTarget {
+  /** Prefix of the keys. */
+  readonly folder: string
   readonly kind: FileKind
   /** What the names of the files begin with. */
   readonly stem: string
@@ -27,11 +33,6 @@ export interface PartTarget {
 
 /** Another attempt, a cancel or a failure elsewhere took the task away. */
 export class LostTask extends Error {}
-
-/** Key of a file on the storage. A compressed one says so by its ending, for whoever looks there. */
-export function fileKey(job: string, { name, gzipBytes }: Pick<OutputFile, 'name' | 'gzipBytes'>): string {
-  return gzipBytes === undefined ? `${job}/${name}` : `${job}/${name}.gz`
-}
 
 /**
  * Writes the files of a part, and then the checkpoint that makes them count, both at once.
@@ -42,29 +43,36 @@ export function fileKey(job: string, { name, gzipBytes }: Pick<OutputFile, 'name
  */
 export async function writePart(
   part: Part,
-  { kind, stem }: PartTarget,
+  { folder, kind, stem }: PartTarget,
   task: HeldTask,
   dependencies: WriterDependencies,
   signal: AbortSignal,
 ): Promise<readonly OutputFile[]> {
-  const { jobs, storage, logger, metrics, compress } = dependencies
+  const { jobs, storage, logger, metrics, compress, hashes } = dependencies
   const about = aboutTask(task)
   const files: OutputFile[] = []
-  const write = async (as: PartTarget, lines: AsyncIterable<Uint8Array>, size: Part['size']) => {
+  const write = async (
+    as: Omit<PartTarget, 'folder'>,
+    lines: AsyncIterable<Uint8Array>,
+    size: Part['size'],
+  ) => {
     const number = await jobs.nextFileNumber(task, as.stem)
     if (number === undefined) throw new LostTask()
     const name = `${as.stem}-${number}.ndjson`
     const started = Date.now()
     const options = { contentType: 'application/fhir+ndjson', signal }
     const sizes = { gzipBytes: 0 }
+    const hash = hashes ? createHash('sha256') : undefined
+    const plain = hash ? hashed(lines, hash) : lines
     await blaming('storage', async () => {
       if (compress) {
-        const key = fileKey(task.job, { name, ...sizes })
-        await storage.write(key, compressed(lines, sizes), { ...options, contentEncoding: 'gzip' })
-      } else await storage.write(fileKey(task.job, { name }), lines, options)
+        const key = fileKey(folder, { name, ...sizes })
+        await storage.write(key, compressed(plain, sizes), { ...options, contentEncoding: 'gzip' })
+      } else await storage.write(fileKey(folder, { name }), plain, options)
     })
     // Final only now that the lines have been drained.
-    const file = { kind: as.kind, name, ...size, ...(compress ? sizes : {}) }
+    const sha256 = hash && { sha256: hash.digest('hex') }
+    const file = { kind: as.kind, name, ...size, ...(compress ? sizes : {}), ...sha256 }
     files.push(file)
     logger.info('file.written', { ...about, ...file, ms: Date.now() - started })
   }
@@ -76,11 +84,11 @@ export async function writePart(
       await write({ kind: 'error', stem: 'error' }, once(bytes), size)
     }
   } catch (error) {
-    await removeFiles(files, task, storage)
+    await removeFiles(folder, files, storage)
     throw error
   }
   if (!(await jobs.commit(task, files, part.position))) {
-    await removeFiles(files, task, storage)
+    await removeFiles(folder, files, storage)
     throw new LostTask()
   }
   metrics.committed(about.exports, files)
@@ -91,11 +99,11 @@ export async function writePart(
 }
 
 async function removeFiles(
+  folder: string,
   files: readonly OutputFile[],
-  { job }: HeldTask,
   storage: ExportStorage,
 ): Promise<void> {
-  for (const file of files) await storage.removeAll(fileKey(job, file))
+  for (const file of files) await storage.removeAll(fileKey(folder, file))
 }
 
 /**
@@ -113,6 +121,13 @@ async function* compressed(
   const bytes = pipeline(lines, createGzip(GZIP), () => undefined)
   for await (const chunk of bytes as AsyncIterable<Uint8Array>) {
     sizes.gzipBytes += chunk.length
+    yield chunk
+  }
+}
+
+async function* hashed(lines: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {
+  for await (const chunk of lines) {
+    hash.update(chunk)
     yield chunk
   }
 }

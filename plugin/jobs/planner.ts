@@ -1,25 +1,30 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'winston'
 import { describeError, ExportError, toExportError } from '../errors.js'
 import type { GroupMembers } from '../search/host-hooks.js'
 import type { HostSearch } from '../search/host-search.js'
+import type { Scans } from '../search/scan-lines.js'
 import type { Caller } from '../search/search-adapter.js'
 import { untilAborted } from '../until-aborted.js'
-import { freezeCohort } from './cohort.js'
+import { type FrozenCohort, freezeCohort } from './cohort.js'
+import type { Models } from './collections.js'
 import type { ExportJobs } from './export-jobs.js'
 import { type FailureReason, reasonOf } from './failure-reason.js'
 import { groupPatients } from './group-cohort.js'
 import { tellJobFailed } from './job-end.js'
 import { type Metrics, NO_METRICS } from './metrics.js'
-import type { ExportJob, JobFailure, Models } from './model.js'
+import type { ExportJob, JobFailure } from './model.js'
 import { pauseAfter, triesFor } from './retry.js'
-import { taskSubjects } from './task-plan.js'
+import { planScans } from './type-scan.js'
 
 export interface PlannerDependencies {
   readonly jobs: ExportJobs
   readonly cohorts: Models['cohort']
   readonly search: HostSearch
   readonly groupMembers?: GroupMembers | undefined
+  /** Collections that may be read past the services; absent: none. */
+  readonly scans?: Scans | undefined
   readonly logger: Logger
   /** Default: nothing is counted. */
   readonly metrics?: Metrics
@@ -37,26 +42,24 @@ export interface PlannerDependencies {
  * Plans a job: freezes its cohort, makes its tasks and lets it run. May be called again at any time, also after
  * it died halfway. A group that can no longer be read fails the job with the reason.
  *
- * @returns the job when it has tasks to run
+ * @returns how many tasks it has
  */
 export async function planJob(
   id: string,
   dependencies: PlannerDependencies,
   signal: AbortSignal,
-): Promise<ExportJob | undefined> {
+): Promise<number> {
   const { jobs } = dependencies
   const job = await jobs.job(id)
-  if (job?.status !== 'accepted' && job?.status !== 'running') return undefined
-  if (job.status === 'running') await jobs.plan(job)
-  else if (!(await planAccepted(job, dependencies, signal))) return undefined
-  return job
+  if (job?.status === 'running') return jobs.plan(job)
+  return job?.status === 'accepted' ? planAccepted(job, dependencies, signal) : 0
 }
 
 async function planAccepted(
   job: ExportJob,
   dependencies: PlannerDependencies,
   stopping: AbortSignal,
-): Promise<boolean> {
+): Promise<number> {
   const { jobs, logger } = dependencies
   const started = Date.now()
   const watch = watchPlanning(job, dependencies, stopping)
@@ -64,16 +67,18 @@ async function planAccepted(
   try {
     await letWritesLand(dependencies.writeGrace, signal)
     const frozen = await untilAborted(() => freezePatients(job, dependencies, signal), { signal })
-    await jobs.plan(job, frozen)
-    logger.info('job.planned', { job: job._id, tasks: taskSubjects(job).length, ms: Date.now() - started })
-    return true
+    const scans = await untilAborted(() => planScans(job, dependencies.scans), { signal })
+    const tasks = await jobs.plan(job, { frozen, ...(scans ? { scans } : {}) })
+    const scanned = Object.keys(scans ?? {}).length
+    logger.info('job.planned', { job: job._id, tasks, scanned, ms: Date.now() - started })
+    return tasks
   } catch (thrown) {
     const error: unknown = signal.aborted ? signal.reason : thrown
     if (stopping.aborted) throw error
-    if (error instanceof EndedJob) return false
+    if (error instanceof EndedJob) return 0
     // What ends planning from within, without its job, is that it stands still.
     await planningFailed(job, error, signal.aborted ? 'stalled' : reasonOf(error), dependencies)
-    return false
+    return 0
   } finally {
     watch.end()
   }
@@ -128,6 +133,8 @@ function watchPlanning(
   stopping: AbortSignal,
 ) {
   const ended = new AbortController()
+  // As in `holdTask`.
+  setMaxListeners(0, ended.signal)
   const stop = () => ended.abort(stopping.reason)
   stopping.addEventListener('abort', stop, { once: true })
   if (stopping.aborted) stop()
@@ -172,7 +179,7 @@ async function freezePatients(
   job: ExportJob,
   { cohorts, search, groupMembers, logger }: PlannerDependencies,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<FrozenCohort | undefined> {
   const { level, groupId, base, patients: asked } = job
   if (level === 'system' || (level === 'patient' && asked === undefined)) return undefined
   const caller = JSON.parse(job.caller) as Caller

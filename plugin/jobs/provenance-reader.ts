@@ -93,9 +93,9 @@ async function isLarge(cohort: CohortPatients): Promise<boolean> {
 }
 
 /** Most servers have little Provenance, or none. */
-async function isOnePage({ search, pageSize, signal }: ReadOptions): Promise<boolean> {
-  const request = { type: 'Provenance', params: new URLSearchParams(), pageSize, signal }
-  return (await search.search(request)).next === undefined
+async function isOnePage({ search, pages, signal }: ReadOptions): Promise<boolean> {
+  const request = { type: 'Provenance', params: new URLSearchParams(), signal }
+  return (await pages.first(search, request, 0)).next === undefined
 }
 
 async function* provenanceOf(

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MongoBackend, MongoChangeStreamNotificationChannel } from '@agendajs/mongo-backend'
 import { Agenda, InMemoryNotificationChannel, type Job } from 'agenda'
@@ -44,7 +45,8 @@ const WORK = 'bulk-export work'
 const MOST_BELLS = 16
 /** How soon a bell is heard without change streams, in ms. */
 const POLL = 1000
-const PLANS_AT_ONCE = 5
+/** Many, since planning mostly waits: for writes to land, and for hooks of the host. */
+const PLANS_AT_ONCE = 20
 /**
  * How long a process that died keeps the bells it had answered, in ms. Short, since Agenda leaves a timer of half
  * this time behind each answered bell, which keeps an otherwise idle process alive.
@@ -55,12 +57,16 @@ const BELL_LOCK = 5000
  * the database has no primary, the bell stays, never rings again, and takes the place of those that should.
  */
 const ANSWERED = { lockedAt: null, nextRunAt: null }
+/** Bells ring at once, also where the clock is behind that of whoever rings: Agenda compares with its own. */
+const ALWAYS = new Date(0)
 /** How often a stopping queue looks whether its handlers are done, in ms. */
 const STOP_POLL = 25
 
 /** A queue on Agenda. On a replica set change streams wake the workers at once, otherwise they poll. */
 export async function openQueue({ db, handlers, workers, patience, logger }: QueueOptions): Promise<Queue> {
   const stopping = new AbortController()
+  // Every task that runs listens to it.
+  setMaxListeners(0, stopping.signal)
   let handling = 0
   const hasChangeStreams = await isReplicaSet(db)
   const channel = hasChangeStreams
@@ -121,7 +127,7 @@ export async function openQueue({ db, handlers, workers, patience, logger }: Que
     const unanswered = name === WORK ? { lockedAt: null } : {}
     const unique = { name, 'data.reason': data.reason, 'data.bell': data.bell, ...unanswered }
     await db.collection(COLLECTION).deleteOne({ ...unique, ...ANSWERED })
-    await bell.unique(unique, { insertOnly: true }).schedule(new Date()).save()
+    await bell.unique(unique, { insertOnly: true }).schedule(ALWAYS).save()
   }
   return {
     ringPlan: (job) => ring(PLAN, { reason: job, bell: 0 }),

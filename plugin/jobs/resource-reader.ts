@@ -4,8 +4,9 @@ import { isWithinWindow, type Window } from '../fhir/window.js'
 import type { SearchAdapter } from '../search/search-adapter.js'
 import type { Cohort, CohortPatients } from './cohort.js'
 import { IdSet } from './id-set.js'
-import type { Position } from './model.js'
+import type { IdRange, Position } from './model.js'
 import { PageHistory } from './page-history.js'
+import type { PageSizes } from './page-size.js'
 
 /** What to read: one resource type, within a window, of everything or of the compartments of a cohort. */
 export interface Selection {
@@ -13,6 +14,8 @@ export interface Selection {
   readonly window: Window
   /** Absent: every resource of the type. */
   readonly cohort?: Cohort
+  /** Of a cohort with names, only what is written for these of its patients; absent: all. */
+  readonly patients?: IdRange
   /** The FHIR base URL of this server. */
   readonly base: string
   /** Without a cohort: which of the resources; absent: all. */
@@ -23,7 +26,7 @@ export interface Selection {
 
 export interface ReadOptions {
   readonly search: SearchAdapter
-  readonly pageSize: number
+  readonly pages: PageSizes
   readonly signal: AbortSignal
   /** Go on after this position instead of beginning. */
   readonly from?: Position
@@ -64,12 +67,14 @@ export async function* readResources(
     return
   }
   const parameters = type === 'Patient' ? ['_id'] : compartmentPaths(type).map(({ parameter }) => parameter)
-  for await (const patient of cohort.patients(from?.patient)) {
+  const { patients, ...matching } = selection
+  const resumed = from?.patient === undefined ? {} : { from: from.patient }
+  for await (const patient of cohort.patients({ ...patients, ...resumed })) {
     const isResumed = patient === from?.patient
     for (const [path, parameter] of parameters.entries()) {
       if (isResumed && path < from.path) continue
       const search: Matching = {
-        ...selection,
+        ...matching,
         params: { [parameter]: type === 'Patient' ? patient : `Patient/${patient}` },
         start: { patient, path, finished: 0 },
         isSelected: (resource) => isOwner({ patient, path }, memberships(resource, base), cohort),
@@ -126,7 +131,7 @@ type OneSearch = Matching & { readonly start: Position; readonly query: string }
 
 async function* readSearch(
   { type, window, query, params, start, isSelected }: OneSearch,
-  { search, pageSize, signal }: ReadOptions,
+  { search, pages, signal }: ReadOptions,
   from: Position | undefined,
 ): AsyncGenerator<ReadResource> {
   const searched = searchParams(query, params, window)
@@ -135,8 +140,11 @@ async function* readSearch(
   let finished = from?.finished ?? 0
   do {
     signal.throwIfAborted()
-    const here = next === undefined ? {} : { next }
-    const page = await search.search({ type, params: searched, pageSize, signal, ...here })
+    const request = { type, params: searched, signal }
+    const page =
+      next === undefined
+        ? await pages.first(search, request, finished)
+        : await search.search({ ...request, pageSize: pages.of(type), next })
     if (finished > 0 && page.resources[finished - 1]?.id !== from?.lastId) throw new LostPosition()
     history.add(page)
     for (const [index, resource] of page.resources.entries()) {

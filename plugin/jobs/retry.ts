@@ -7,10 +7,16 @@ const FEW_TRIES = 3
 const FIRST_PAUSE = 250
 const LONGEST_PAUSE = 30_000
 
-/** Names that Node and others give to errors of networks. */
-const NETWORK: ReadonlySet<unknown> = new Set([
-  ...['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'],
-  ...['EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_SOCKET'],
+/** A full disk, and other wants of the machine that an operator or time can mend. */
+const WANTS: ReadonlySet<unknown> = new Set([
+  'ENOSPC',
+  'EDQUOT',
+  'EFBIG',
+  'EROFS',
+  'EMFILE',
+  'ENFILE',
+  'EBUSY',
+  'EIO',
 ])
 const STATUS_THAT_MAY_PASS = new Set([408, 425, 429, 502, 503, 504])
 
@@ -27,7 +33,7 @@ export function triesFor(error: unknown): number {
     statusCode?: unknown
     $metadata?: { httpStatusCode?: unknown }
   }
-  if (NETWORK.has(code)) return MOST_TRIES
+  if (WANTS.has(code)) return MOST_TRIES
   const answered = numberOf(statusCode ?? $metadata?.httpStatusCode)
   if (STATUS_THAT_MAY_PASS.has(answered)) return MOST_TRIES
   return answered >= 400 && answered < 500 ? 1 : FEW_TRIES

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Logger } from 'winston'
 import { describeError, ExportError } from '../errors.js'
 import type { ExportJobs, HeldTask } from './export-jobs.js'
@@ -39,11 +40,13 @@ export function holdTask(
   stopping: AbortSignal,
 ): TaskHold {
   const ended = new AbortController()
+  // Whatever is under way listens to it, and stops when it is done: many are no leak.
+  setMaxListeners(0, ended.signal)
   // Not `AbortSignal.any`: what it makes stays with a signal that lives as long as the worker.
   const stop = () => ended.abort(stopping.reason)
   stopping.addEventListener('abort', stop, { once: true })
   if (stopping.aborted) stop()
-  let looking = Promise.resolve()
+  let looking: Promise<void> | undefined
   let lastMove = performance.now()
   let { failures } = task
   const look = async () => {
@@ -51,9 +54,14 @@ export function holdTask(
   }
   const timer = setInterval(() => {
     if (performance.now() - lastMove > stallTimeout) ended.abort(stalled(stallTimeout))
-    looking = looking.then(look).catch((error: unknown) => {
-      logger.warn('task.heartbeat-failed', { job: task.job, task: task._id, error: describeError(error) })
-    })
+    // While the database is gone looks take long, and would pile up.
+    looking ??= look()
+      .catch((error: unknown) => {
+        logger.warn('task.heartbeat-failed', { job: task.job, task: task._id, error: describeError(error) })
+      })
+      .finally(() => {
+        looking = undefined
+      })
   }, heartbeat)
   return {
     signal: ended.signal,

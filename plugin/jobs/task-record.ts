@@ -1,4 +1,5 @@
-import type { ExportJob, ExportTask, Models, OutputFile, Position, TaskStatus } from './model.js'
+import type { Models } from './collections.js'
+import type { ExportJob, ExportTask, OutputFile, Position, TaskStatus } from './model.js'
 
 /** A started task: the runner that holds it names its attempt in every write. */
 export type HeldTask = ExportTask & { readonly status: 'running' }

@@ -1,14 +1,14 @@
 import { describeError, ExportError } from '../errors.js'
 import type { HostSearch } from '../search/host-search.js'
 import { untilAborted } from '../until-aborted.js'
+import { fileKey, folderOf } from './export-folder.js'
 import type { HeldTask } from './export-jobs.js'
 import { type FailureReason, reasonOf } from './failure-reason.js'
-import { type EndDependencies, jobCompleted, tellJobFailed } from './job-end.js'
+import { completeJob, type EndDependencies, tellJobFailed } from './job-end.js'
 import { aboutTask, subjectOf, totalOf } from './log-fields.js'
 import type { TaskEnd } from './metrics.js'
 import type { ExportJob, JobFailure, OutputFile } from './model.js'
-import { cutIntoParts, type FileLimits } from './output.js'
-import { fileKey, LostTask, type WriterDependencies, writePart } from './part-writer.js'
+import { LostTask, type WriterDependencies, writePart } from './part-writer.js'
 import { LostPosition } from './resource-reader.js'
 import { isHopeless, pauseAfter, triesFor } from './retry.js'
 import { type HoldDependencies, holdTask, type TaskHold } from './task-hold.js'
@@ -20,7 +20,6 @@ export interface RunnerDependencies
     WriterDependencies,
     HoldDependencies,
     EndDependencies {
-  readonly limits: FileLimits
   /** Told when a task waits that nobody may take for so many ms. */
   taskPaused(pause: number): void
 }
@@ -92,7 +91,7 @@ async function attempt(
   const hold = holdTask(task, dependencies, signal)
   const finish = async (isDone: boolean): Promise<Outcome> => {
     if (!(await jobs.release(task, isDone ? 'done' : 'waiting'))) return { end: 'lost' }
-    if (isDone && (await jobs.settle(job))) await jobCompleted(job, dependencies)
+    if (isDone) await completeJob(job, dependencies)
     return { end: isDone ? 'done' : 'interrupted' }
   }
   const giveUp = async (thrown: unknown): Promise<Outcome> => {
@@ -139,7 +138,7 @@ async function failJob(
   const { jobs, storage, jobEnded } = dependencies
   if (!(await jobs.fail(job._id, failureOf(task, error)))) return
   tellJobFailed(job, reason, dependencies)
-  await storage.removeAll(job._id)
+  await storage.removeAll(folderOf(job))
   await jobEnded(job)
 }
 
@@ -155,8 +154,9 @@ async function writeTask(
   hold: TaskHold,
   written: OutputFile[],
 ): Promise<boolean> {
-  const { limits, jobs, storage, search } = dependencies
+  const { jobs, storage, search } = dependencies
   const { signal } = hold
+  const folder = folderOf(job)
   const source = taskSource(job, task, { ...dependencies, search: watched(search, hold.moved) })
   const turn = source.resumesWell ? beginTurn(task, job.served, dependencies, signal) : undefined
   const isEnough = () => {
@@ -167,8 +167,8 @@ async function writeTask(
     let from = task.position
     for (;;) {
       try {
-        for await (const part of cutIntoParts(source.read(from, signal), limits, source.shape, isEnough)) {
-          written.push(...(await writePart(part, source, task, dependencies, signal)))
+        for await (const part of source.parts(from, signal, isEnough)) {
+          written.push(...(await writePart(part, { ...source, folder }, task, dependencies, signal)))
           hold.committed()
           turn?.served(part.size.resources)
           if (turn?.isOver) return false
@@ -180,7 +180,7 @@ async function writeTask(
       const files = await jobs.restart(task)
       if (files === undefined) throw new LostTask()
       written.length = 0
-      for (const file of files) await storage.removeAll(fileKey(job._id, file))
+      for (const file of files) await storage.removeAll(fileKey(folder, file))
       from = undefined
     }
   } finally {

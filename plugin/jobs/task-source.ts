@@ -6,10 +6,14 @@ import { withElements } from '../fhir/elements.js'
 import type { Resource, ResourceType } from '../fhir/resource.js'
 import type { DeletedSince } from '../search/host-hooks.js'
 import type { HostSearch } from '../search/host-search.js'
+import type { Scans } from '../search/scan-lines.js'
 import type { Caller } from '../search/search-adapter.js'
 import { type Cohort, cohortOf } from './cohort.js'
+import type { Models } from './collections.js'
 import { readDeleted } from './deleted-reader.js'
-import type { ExportJob, FileKind, Models, Position, TaskSubject } from './model.js'
+import type { ExportJob, FileKind, Position, TaskSubject } from './model.js'
+import { cutIntoParts, type FileLimits, type Part } from './output.js'
+import { PageSizes } from './page-size.js'
 import { readProvenance } from './provenance-reader.js'
 import {
   LostPosition,
@@ -18,6 +22,8 @@ import {
   readResources,
   type Selection,
 } from './resource-reader.js'
+import { scanIntoParts } from './scan-parts.js'
+import { scanOf } from './type-scan.js'
 
 export interface SourceDependencies {
   readonly cohorts: Models['cohort']
@@ -26,6 +32,11 @@ export interface SourceDependencies {
   readonly deletedSince?: DeletedSince | undefined
   /** Resources asked for at once. */
   readonly pageSize: number
+  /** How large a page may be as JSON, by an estimate, unless its service gives no smaller ones. */
+  readonly maxPageBytes: number
+  readonly limits: FileLimits
+  /** Collections that may be read past the services; absent: none. */
+  readonly scans?: Scans | undefined
 }
 
 /** Where the lines of a task come from and where they go. */
@@ -36,10 +47,13 @@ export interface TaskSource {
   readonly stem: string
   /** Whether going on after a position costs little, so that the task may be interrupted for others. */
   readonly resumesWell: boolean
-  /** @param from a position to go on after, instead of beginning */
-  read(from: Position | undefined, signal: AbortSignal): AsyncGenerator<ReadResource>
-  /** What is written of a resource. */
-  shape(resource: Resource): Resource
+  /**
+   * What there is to write. Each part must be drained before the next one is asked for.
+   *
+   * @param from a position to go on after, instead of beginning
+   * @param isEnough asked now and then whether a part that has something may end early
+   */
+  parts(from: Position | undefined, signal: AbortSignal, isEnough: () => boolean): AsyncGenerator<Part>
 }
 
 /** What a task of a job has to write. */
@@ -48,25 +62,46 @@ export function taskSource(
   subject: TaskSubject,
   dependencies: SourceDependencies,
 ): TaskSource {
-  const whole = (resource: Resource) => resource
+  const { limits } = dependencies
   switch (subject.kind) {
     case 'notes':
       return {
-        ...{ kind: 'error', stem: 'error', shape: whole, resumesWell: true },
-        read: (from) => readNotes(job, from),
+        ...{ kind: 'error', stem: 'error', resumesWell: true },
+        parts: (from, _signal, isEnough) => cutIntoParts(readNotes(job, from), limits, whole, isEnough),
       }
     case 'deleted':
       return {
-        ...{ kind: 'deleted', stem: 'deleted', shape: whole, resumesWell: false },
-        read: (from, signal) => deletedOf(job, dependencies, from, signal),
+        ...{ kind: 'deleted', stem: 'deleted', resumesWell: false },
+        parts: (from, signal, isEnough) =>
+          cutIntoParts(deletedOf(job, dependencies, from, signal), limits, whole, isEnough),
       }
     case 'resources':
-      return {
-        ...{ kind: 'output', stem: subject.type, shape: shapeOf(job, subject.type) },
-        resumesWell: resumesWell(job, subject.type),
-        read: (from, signal) =>
-          resourcesOf(job, subject.type, dependencies, { signal, ...(from ? { from } : {}) }),
-      }
+      return { kind: 'output', stem: subject.type, ...resourceSource(job, subject, dependencies) }
+  }
+}
+
+const whole = (resource: Resource) => resource
+
+function resourceSource(
+  job: ExportJob,
+  subject: ResourceSubject,
+  dependencies: SourceDependencies,
+): Pick<TaskSource, 'resumesWell' | 'parts'> {
+  const { type, scan } = subject
+  const { limits } = dependencies
+  if (scan !== undefined) {
+    return {
+      resumesWell: true,
+      parts: (from, signal, isEnough) =>
+        scanIntoParts(type, scanOf(job, { type, scan }, dependencies.scans, from), limits, isEnough, signal),
+    }
+  }
+  return {
+    resumesWell: resumesWell(job, type),
+    parts(from, signal, isEnough) {
+      const resources = resourcesOf(job, subject, dependencies, { signal, ...(from ? { from } : {}) })
+      return cutIntoParts(resources, limits, shapeOf(job, type), isEnough)
+    },
   }
 }
 
@@ -116,14 +151,20 @@ function deletedOf(
   )
 }
 
+type ResourceSubject = Extract<TaskSubject, { readonly kind: 'resources' }>
+
 function resourcesOf(
   job: ExportJob,
-  type: ResourceType,
-  { cohorts, search, pageSize }: SourceDependencies,
+  { type, patients }: ResourceSubject,
+  { cohorts, search, pageSize, maxPageBytes }: SourceDependencies,
   position: Pick<ReadOptions, 'signal' | 'from'>,
 ): AsyncGenerator<ReadResource> {
   const { base, provenance } = job
-  const options = { ...position, pageSize, search: search.adapter(base, JSON.parse(job.caller) as Caller) }
+  const options = {
+    ...position,
+    pages: new PageSizes({ resources: pageSize, bytes: maxPageBytes }),
+    search: search.adapter(base, JSON.parse(job.caller) as Caller),
+  }
   const cohort = cohortFor(job, cohorts)
   const selection = selectionOf(job, type, cohort)
   if (type === 'Provenance' && provenance !== undefined) {
@@ -136,7 +177,7 @@ function resourcesOf(
       which === 'compartment' ? selection : { ...selection, window: { until: job.transactionTime } }
     return readProvenance(chosen, which, about, options)
   }
-  return readResources(selection, options)
+  return readResources({ ...selection, ...(patients ? { patients } : {}) }, options)
 }
 
 function selectionOf(job: ExportJob, type: ResourceType, cohort: Cohort | undefined): Selection {
@@ -161,7 +202,7 @@ function wholeOf({ base }: ExportJob, type: ResourceType, cohort: Cohort | undef
 /** The last moment that a Date can have. */
 const END_OF_TIME = new Date(8.64e15)
 
-function shapeOf({ base, elements }: ExportJob, type: ResourceType): TaskSource['shape'] {
+function shapeOf({ base, elements }: ExportJob, type: ResourceType): (resource: Resource) => Resource {
   const asked = elements?.[type]
   const linked = (resource: Resource) =>
     hasAttachments(type) ? withAbsoluteAttachments(resource, base) : resource

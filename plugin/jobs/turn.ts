@@ -26,14 +26,18 @@ export function beginTurn(
 ): Turn {
   let isOver = false
   let total = before
-  let looking = Promise.resolve()
+  let looking: Promise<void> | undefined
   const look = async () => {
     isOver ||= await jobs.isOtherJobWaiting(task, total)
   }
   const timer = setInterval(() => {
-    looking = looking.then(look).catch((error: unknown) => {
-      logger.warn('task.turn-unknown', { job: task.job, task: task._id, error: describeError(error) })
-    })
+    looking ??= look()
+      .catch((error: unknown) => {
+        logger.warn('task.turn-unknown', { job: task.job, task: task._id, error: describeError(error) })
+      })
+      .finally(() => {
+        looking = undefined
+      })
   }, TURN)
   const end = () => clearInterval(timer)
   signal.addEventListener('abort', end, { once: true })

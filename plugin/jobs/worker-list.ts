@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'winston'
 import { describeError } from '../errors.js'
-import type { Models } from './model.js'
+import type { Models } from './collections.js'
 
 /** How often a process says that it works, in ms. */
 const ALIVE_EVERY = 10_000

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Db } from 'mongodb'
 import type { Manifest } from '../../plugin/index.js'
@@ -6,6 +5,7 @@ import type { Level } from '../client/bulk-client.js'
 import type { Dice } from '../population/dice.js'
 import type { Expectation } from './expectation.js'
 import type { Findings } from './findings.js'
+import { folderOfJob } from './storage-folder.js'
 import type { StubbornClient } from './stubborn-client.js'
 import { verifyExport } from './verification.js'
 
@@ -85,7 +85,7 @@ export class Exports {
     const { problems, files, resources } = await verifyExport(
       level,
       manifest,
-      join(storage, job),
+      await folderOfJob(storage, job),
       this.options,
     )
     if (problems.length > 0)

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Db } from 'mongodb'
-import { contentsOf } from './storage-folder.js'
+import { contentsOf, jobOfFolder } from './storage-folder.js'
 
 /** Which field of each collection names the job that a document belongs to. */
 const COLLECTIONS = {
@@ -30,7 +30,7 @@ export async function leftovers({ db, storage, kept }: LeftoverOptions): Promise
       .toArray()
     found.push(...documents.map((document) => `${collection} has ${JSON.stringify(document)}`))
   }
-  const files = (await contentsOf(storage)).filter((name) => !kept.has(name.split('/')[0] ?? ''))
+  const files = (await contentsOf(storage)).filter((name) => !kept.has(jobOfFolder(name.split('/')[0] ?? '')))
   if (files.length > 0) found.push(`the storage has ${files.length} files: ${files.slice(0, 5).join(', ')}`)
   return found
 }

@@ -14,7 +14,7 @@ await runProgram(async (settings, logger) => {
   process.stdin.resume().once('end', () => process.exit(1))
   const host = await openExampleHost({
     ...{ uri: settings.mongodbUri, settings, logger },
-    exportOptions: { lease: LEASE, maxFileResources: FILE_RESOURCES, minPollInterval: 0 },
+    exportOptions: { lease: LEASE, maxFileResources: FILE_RESOURCES, manifestFile: true, minPollInterval: 0 },
   })
   try {
     const base = settings.exportWorkers === 0 ? await host.listen(settings.port, settings.host) : undefined

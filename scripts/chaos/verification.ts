@@ -5,6 +5,8 @@ import type { Expectation } from './expectation.js'
 import { contentsOf } from './storage-folder.js'
 import type { StubbornClient } from './stubborn-client.js'
 
+/** The manifest that is put beside the files. */
+const MANIFEST = 'manifest.json'
 /** How long what does not count may lie on the storage after the end of an export, in ms. */
 const SWEEP_LIMIT = 10_000
 /** How many names a finding gives of each kind. */
@@ -45,7 +47,11 @@ export async function verifyExport(
     if (names.length > 0) problems.push(`${kind}: ${some(names)}`)
   }
   if (error.length + deleted.length > 0) problems.push('There are error or deleted files.')
-  const surplus = await surplusFiles(folder, new Set(output.map(({ url }) => fileName(url))))
+  const named = new Set([...output.map(({ url }) => fileName(url)), MANIFEST])
+  const surplus = await surplusFiles(folder, named)
+  const there = new Set(await contentsOf(folder))
+  const missing = [...named].filter((name) => !there.has(name))
+  if (missing.length > 0) problems.push(`Not on the storage: ${some(missing)}`)
   if (surplus.length > 0) problems.push(`On the storage and not in the manifest: ${some(surplus)}`)
   return { problems, files: output.length, resources }
 }

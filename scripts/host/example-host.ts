@@ -5,8 +5,10 @@ import express from 'express'
 import { type Db, MongoClient } from 'mongodb'
 import type { Logger } from 'winston'
 import type { Settings } from '../../config/settings.js'
+import { storageEnvironment } from '../../config/storage-environment.js'
 import { type BulkExport, type BulkExportOptions, createBulkExport } from '../../plugin/index.js'
-import { createHostConfig, deletedSince, ensureIndexes, VERSION } from './index.js'
+import { collectionName, createHostConfig, deletedSince, ensureIndexes, VERSION } from './index.js'
+import { openStorage } from './storage.js'
 
 const { initialize } = createRequire(import.meta.url)('@asymmetrik/node-fhir-server-core') as {
   initialize(config: object, app: express.Express): unknown
@@ -30,7 +32,10 @@ export interface ExampleHost {
 export interface ExampleHostOptions {
   /** URI of the MongoDB server. */
   readonly uri: string
-  readonly settings: Pick<Settings, 'mongodbDatabase' | 'exportStorage' | 'exportWorkers' | 'baseUrl'>
+  readonly settings: Pick<
+    Settings,
+    'mongodbDatabase' | 'exportStorage' | 'exportWorkers' | 'exportRead' | 'baseUrl'
+  >
   readonly logger: Logger
   /** Profile settings by type, in the place of those of the example. */
   readonly profiles?: Readonly<Record<string, object>>
@@ -44,7 +49,8 @@ export interface ExampleHostOptions {
  */
 export async function openExampleHost(options: ExampleHostOptions): Promise<ExampleHost> {
   const { uri, settings, logger, profiles = {}, exportOptions = {} } = options
-  const { mongodbDatabase: database, exportStorage: storage, exportWorkers: workers, baseUrl } = settings
+  const { mongodbDatabase: database, exportStorage, exportWorkers: workers, baseUrl } = settings
+  const storage = await openStorage(exportStorage, storageEnvironment())
   const client = await MongoClient.connect(uri)
   const db = client.db(database)
   await ensureIndexes(db)
@@ -54,6 +60,7 @@ export async function openExampleHost(options: ExampleHostOptions): Promise<Exam
     mongodb: { uri, database },
     ...{ storage, workers, logger, ...root },
     deletedSince: deletedSince(db),
+    ...(settings.exportRead === 'scan' ? { collections: collectionName } : {}),
     ...exportOptions,
   })
   let server: Server | undefined

@@ -6,6 +6,7 @@ import { inspect } from 'node:util'
 import { expect } from 'chai'
 import type { DeletedResource, DeletedSince } from '../../plugin/index.js'
 import { waitForDocument } from '../support/change-stream.js'
+import { exportFiles } from '../support/export-folders.js'
 import { startHost, type TestHost, useHost } from '../support/export-host.js'
 import { deletedNames, deletionsOf, outputNames } from '../support/manifest-files.js'
 import { useDatabase, useSuiteDatabase } from '../support/mongodb.js'
@@ -239,9 +240,7 @@ describe('deletions that are under way', () => {
     })
     const statusUrl = await first.client.kickOff('system', { _since: SINCE })
     await gate.reached
-    expect(await readdir(folder, { recursive: true })).to.include(
-      `${statusUrl.split('/').at(-1)}/deleted-2.ndjson`,
-    )
+    expect(await exportFiles(folder)).to.include(`${statusUrl.split('/').at(-1)}/deleted-2.ndjson`)
     // In another order, as nobody said that there is one.
     const second = await open(() => oneByOne(all.toReversed()))
     try {
@@ -257,7 +256,7 @@ describe('deletions that are under way', () => {
       30,
     ])
     expect(await deletedNames(manifest)).to.deep.equal(namesOf(all))
-    const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.ndjson'))
+    const files = (await exportFiles(folder)).filter((name) => name.endsWith('.ndjson'))
     expect(files.sort()).to.deep.equal(
       manifest.deleted.map(({ url }) => url.split('/').slice(-2).join('/')).sort(),
     )

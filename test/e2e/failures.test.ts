@@ -21,6 +21,7 @@ import {
 import type { Level } from '../../scripts/client/bulk-client.js'
 import { openMongoDB } from '../../scripts/mongod/index.js'
 import { waitForDocument } from '../support/change-stream.js'
+import { exportFiles } from '../support/export-folders.js'
 import { startHost, type TestHost, type TestResource, useHost } from '../support/export-host.js'
 import { createTestLogger } from '../support/logger.js'
 import { useDatabase } from '../support/mongodb.js'
@@ -295,7 +296,7 @@ describe('two hosts on one database and folder', () => {
     expect(found.sort()).to.deep.equal(expected.sort())
     const names = manifest.output.map(({ url }) => url.split('/').slice(-2).join('/'))
     // A worker that did not come to its end may leave the beginning of a file, which `DELETE` removes.
-    const files = (await readdir(folder.path, { recursive: true })).filter((name) => name.endsWith('.ndjson'))
+    const files = (await exportFiles(folder.path)).filter((name) => name.endsWith('.ndjson'))
     expect(files.sort()).to.deep.equal(names.sort())
   }
 

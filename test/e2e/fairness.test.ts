@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { expect } from 'chai'
 import type { HostProfile } from '../../plugin/index.js'
+import { folderOfExport } from '../support/export-folders.js'
 import { startHost, type TestHost, type TestHostOptions } from '../support/export-host.js'
 import { useDatabase } from '../support/mongodb.js'
 import { Gate } from '../support/protected-host.js'
@@ -58,7 +58,7 @@ describe('a small export beside a large one, on one worker', () => {
     expect(found).to.deep.equal(Array.from({ length: 2 * (last + 1) }, (_, index) => `o${index}`))
     expect((await jobOf(statusUrl))?.served).to.equal(found.length)
     const names = manifest.output.map(({ url }) => url.split('/').at(-1))
-    const kept = await readdir(join(host.folder, statusUrl.split('/').at(-1) as string))
+    const kept = await readdir(await folderOfExport(host.folder, statusUrl))
     expect(kept.map((name) => name.replace(/\.gz$/, '')).sort()).to.deep.equal([...names].sort())
     return manifest
   }

@@ -13,7 +13,7 @@ import { type Answer, ask, expectRefusal, kickOff } from '../support/protected-h
 const SHORT = 300
 const STALL = 1000
 /** How many groups a process reads at the same time. */
-const PLANS_AT_ONCE = 5
+const PLANS_AT_ONCE = 20
 
 type Query = Readonly<Record<string, string>>
 

@@ -1,6 +1,6 @@
-import { readdir } from 'node:fs/promises'
 import { expect } from 'chai'
 import type { Authorize, HostProfile } from '../../plugin/index.js'
+import { exportFolders } from '../support/export-folders.js'
 import { startHost, type TestHost, type TestHostOptions, useHost } from '../support/export-host.js'
 import { type TestDatabase, useDatabase } from '../support/mongodb.js'
 import { type Answer, ask, expectRefusal, Gate, kickOff } from '../support/protected-host.js'
@@ -264,7 +264,7 @@ describe('the retention of an export', () => {
     await host.bulkExport.stop()
     await host.bulkExport.start()
     await expectGone(old)
-    expect(await readdir(host.folder)).to.deep.equal([idOf(young)])
+    expect([...(await exportFolders(host.folder)).keys()]).to.deep.equal([idOf(young)])
     expect(await jobsIn(database).countDocuments({ _id: idOf(old) })).to.equal(0)
     expect((await ask(`${young}/Patient-1.ndjson`)).status).to.equal(200)
   })
@@ -274,6 +274,6 @@ describe('the retention of an export', () => {
     const statusUrl = await completed(host)
     await change(statusUrl, { status: 'expired' })
     await expectGone(statusUrl)
-    expect(await readdir(host.folder)).to.deep.equal([idOf(statusUrl)])
+    expect([...(await exportFolders(host.folder)).keys()]).to.deep.equal([idOf(statusUrl)])
   })
 })

@@ -8,6 +8,7 @@ import { expect } from 'chai'
 import type { HostProfile, Manifest } from '../../plugin/index.js'
 import { fileStorage } from '../../plugin/storage/file.js'
 import { waitForDocument } from '../support/change-stream.js'
+import { exportFiles, folderOfExport } from '../support/export-folders.js'
 import { type TestHost, type TestResource, useHost } from '../support/export-host.js'
 import { useDatabase } from '../support/mongodb.js'
 import { Gate } from '../support/protected-host.js'
@@ -149,7 +150,7 @@ describe('output files', () => {
       const beside = `${host.folder}-secret`
       await mkdir(beside)
       try {
-        for (const folder of [beside, host.folder, join(host.folder, idOf(statusUrl))]) {
+        for (const folder of [beside, host.folder, await folderOfExport(host.folder, statusUrl)]) {
           await writeFile(join(folder, 'secret.ndjson'), 'NOBODY MAY SEE THIS')
         }
         for (const name of strangeNames(join(beside, 'secret.ndjson'), idOf(other))) {
@@ -362,7 +363,7 @@ function expectNotCached({ headers }: Answer) {
 }
 
 async function filesOf({ folder }: TestHost): Promise<readonly string[]> {
-  return (await readdir(folder, { recursive: true })).filter((name) => name.includes('/')).sort()
+  return [...(await exportFiles(folder))].sort()
 }
 
 function strangeIds(real: string): readonly string[] {

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
 import type { HostProfile, Manifest } from '../../plugin/index.js'
 import { hostTypes } from '../../scripts/host/index.js'
+import { exportFiles, folderOfExport } from '../support/export-folders.js'
 import { startHost, type TestHost, type TestHostOptions } from '../support/export-host.js'
 import { issuesOf, outputNames } from '../support/manifest-files.js'
 import { useDatabase } from '../support/mongodb.js'
@@ -182,7 +183,7 @@ describe('resources that cannot be written as JSON', () => {
       const manifest = await host.manifest(statusUrl)
       expect([manifest.output, manifest.deleted]).to.deep.equal([[], []])
       await expectErrors(manifest, patients.bad)
-      expect(await readdir(join(host.folder, String(statusUrl.split('/').at(-1))))).to.have.length(
+      expect(await readdir(await folderOfExport(host.folder, statusUrl))).to.have.length(
         manifest.error.length,
       )
     }
@@ -253,7 +254,7 @@ describe('resources that cannot be written as JSON', () => {
         expect(first.log.map(({ message }) => message)).to.include('task.handed-back')
         expect(await outputNames(manifest)).to.deep.equal(patients.good)
         await expectErrors(manifest, patients.bad)
-        const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.ndjson'))
+        const files = (await exportFiles(folder)).filter((name) => name.endsWith('.ndjson'))
         const listed = [...manifest.output, ...manifest.error].map(({ url }) =>
           url.split('/').slice(-2).join('/'),
         )

@@ -3,8 +3,10 @@ import fc from 'fast-check'
 import { type Connection, createConnection } from 'mongoose'
 import type { Resource } from '../../plugin/fhir/resource.js'
 import { cohortOf, freezeCohort } from '../../plugin/jobs/cohort.js'
+import { createModels, type Models } from '../../plugin/jobs/collections.js'
 import { openExportJobs } from '../../plugin/jobs/export-jobs.js'
-import { createModels, type Models } from '../../plugin/jobs/model.js'
+import type { IdRange } from '../../plugin/jobs/model.js'
+import { PageSizes } from '../../plugin/jobs/page-size.js'
 import { planJob } from '../../plugin/jobs/planner.js'
 import { readResources } from '../../plugin/jobs/resource-reader.js'
 import { hostSearch } from '../../plugin/search/host-search.js'
@@ -34,12 +36,12 @@ describe('a cohort', () => {
   })
   afterEach(() => connection.close())
 
-  const read = async (cohort: string, from?: string) => {
+  const read = async (cohort: string, range: IdRange = {}) => {
     const found: string[] = []
-    for await (const patient of cohortOf(model, cohort).patients(from)) found.push(patient)
+    for await (const patient of cohortOf(model, cohort).patients(range)) found.push(patient)
     return found
   }
-  const freeze = (ids: Iterable<string>, job = 'a') => freezeCohort(model, job, ids)
+  const freeze = async (ids: Iterable<string>, job = 'a') => (await freezeCohort(model, job, ids)).id
   const sorted = (ids: Iterable<string>) => [...new Set(ids)].sort()
 
   for (const count of [0, 1, 999, 1000, 1001, 2000, 2500]) {
@@ -55,14 +57,47 @@ describe('a cohort', () => {
     const ids = sorted(idsOf(2500))
     const cohort = await freeze(ids)
     for (const index of [0, 1, 998, 999, 1000, 1001, 1999, 2000, 2498, 2499]) {
-      expect(await read(cohort, ids[index]), `from ${index}`).to.deep.equal(ids.slice(index))
+      expect(await read(cohort, { from: ids[index] as string }), `from ${index}`).to.deep.equal(
+        ids.slice(index),
+      )
     }
-    expect(await read(cohort, '')).to.deep.equal(ids)
-    expect(await read(cohort, `${ids[1500]}.`)).to.deep.equal(ids.filter((id) => id >= `${ids[1500]}.`))
-    expect(await read(cohort, 'zzz')).to.deep.equal([])
+    expect(await read(cohort, { from: '' })).to.deep.equal(ids)
+    expect(await read(cohort, { from: `${ids[1500]}.` })).to.deep.equal(
+      ids.filter((id) => id >= `${ids[1500]}.`),
+    )
+    expect(await read(cohort, { from: 'zzz' })).to.deep.equal([])
   })
 
-  it('knows who is in it, in every slice and between them', async () => {
+  for (const [count, slices] of [
+    ...[
+      [0, 1],
+      [1, 1],
+      [1000, 1],
+      [1001, 2],
+      [2000, 2],
+      [2001, 3],
+      [16_000, 16],
+      [40_001, 16],
+    ],
+  ] as const) {
+    it(`of ${count} is cut into ${slices} slices that differ by a few patients at most`, async () => {
+      const ids = sorted(idsOf(count))
+      const frozen = await freezeCohort(model, 'a', ids)
+      const bounds = [undefined, ...frozen.slices, undefined]
+      const found = await Promise.all(
+        frozen.slices.concat('').map((_, index) => {
+          const [from, below] = bounds.slice(index)
+          return read(frozen.id, { ...(from && { from }), ...(below && { below }) })
+        }),
+      )
+      expect(found.flat()).to.deep.equal(ids)
+      const sizes = found.map(({ length }) => length)
+      expect(sizes).to.have.lengthOf(slices)
+      expect(Math.max(...sizes) - Math.min(...sizes)).to.be.at.most(slices)
+    })
+  }
+
+  it('knows who is in it, in every page and between them', async () => {
     const all = sorted(idsOf(5000))
     const members = all.filter((_, index) => index % 2 === 1)
     const cohort = cohortOf(model, await freeze(members))
@@ -96,7 +131,8 @@ describe('a cohort', () => {
         async (ids, others, from) => {
           const cohort = await freeze(ids)
           expect(await read(cohort)).to.deep.equal(sorted(ids))
-          expect(await read(cohort, from)).to.deep.equal(sorted(ids).filter((one) => one >= from))
+          expect(await read(cohort, { from })).to.deep.equal(sorted(ids).filter((one) => one >= from))
+          expect(await read(cohort, { below: from })).to.deep.equal(sorted(ids).filter((one) => one < from))
           const among = await cohortOf(model, cohort).among([...others, ...ids.slice(0, 3)])
           expect(among).to.deep.equal(
             new Set([...others, ...ids.slice(0, 3)].filter((one) => ids.includes(one))),
@@ -107,7 +143,7 @@ describe('a cohort', () => {
     )
   })
 
-  // A slice of slow searches takes longer than the ten minutes that a server keeps a cursor nobody asks.
+  // A page of slow searches takes longer than the ten minutes that a server keeps a cursor nobody asks.
   it('goes on when the server has forgotten the cursor', async () => {
     const ids = sorted(idsOf(6000))
     const cohort = await freeze(ids)
@@ -144,7 +180,11 @@ describe('a cohort', () => {
     }
     const search = { search: async () => ({ resources: [group] }) }
     const { signal } = new AbortController()
-    for await (const { resource } of readResources(selection, { search, pageSize: 10, signal }))
+    for await (const { resource } of readResources(selection, {
+      search,
+      pages: new PageSizes({ resources: 10, bytes: Infinity }),
+      signal,
+    }))
       found.push(resource)
     expect(found).to.deep.equal([group])
     expect(commands.length, 'queries').to.be.below(5 * ids.length)

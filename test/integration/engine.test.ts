@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Connection, createConnection } from 'mongoose'
+import { createModels } from '../../plugin/jobs/collections.js'
 import { type Engine, startEngine } from '../../plugin/jobs/engine.js'
 import { openExportJobs } from '../../plugin/jobs/export-jobs.js'
-import { createModels } from '../../plugin/jobs/model.js'
-import { hostSearch } from '../../plugin/search/host-search.js'
 import type { ExportStorage } from '../../plugin/storage/export-storage.js'
 import { fileStorage } from '../../plugin/storage/file.js'
 import { waitForDocument } from '../support/change-stream.js'
 import { createTestLogger, type LogRecord } from '../support/logger.js'
 import { useDatabase } from '../support/mongodb.js'
 import { Calls, deferred } from './calls.js'
+import { ENGINE_OPTIONS, searchOfPatients } from './engine-options.js'
 import { newJob } from './job-record.js'
 
 const job = (id: string) => ({
@@ -61,12 +61,8 @@ describe('startEngine', () => {
     const { logger, records: kept } = createTestLogger()
     records = kept
     const engine = await startEngine({
-      connection: await connect(),
-      search: hostSearch({ profiles: { Patient: { service: { search }, versions: ['4_0_0'] } } }),
-      ...{ storage, logger, workers: 1, pageSize: 10, lease: 3000, writeGrace: 0 },
-      limits: { resources: 100, bytes: 1_000_000 },
-      ...{ retention: 60_000, maxRunningExports: 100, maxRunningExportsPerClient: 10, compressFiles: false },
-      ...{ stallTimeout: 60_000, withoutWorkers: 'wait' as const },
+      ...ENGINE_OPTIONS,
+      ...{ connection: await connect(), search: searchOfPatients(search), storage, logger },
     })
     engines.push(engine)
     return engine

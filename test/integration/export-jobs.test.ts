@@ -66,6 +66,17 @@ describe('exportJobs', () => {
       expect(await record.jobs.job('a')).to.include({ status: 'running' })
     })
 
+    it('makes the tasks of the cohort that counts, whoever plans', async () => {
+      await record.jobs.accept(newJob('a'))
+      const job = { _id: 'a', types: ['A', 'B'] }
+      await record.jobs.plan(job, { frozen: { id: 'first', slices: ['p2'] } })
+      await record.jobs.plan(job, { frozen: { id: 'second', slices: ['p5', 'p7', 'p9'] } })
+      expect(await record.jobs.job('a')).to.deep.include({ cohort: 'first', slices: ['p2'] })
+      const tasks = await record.jobs.tasks('a')
+      const ranges = tasks.map(({ type, patients }) => [type, patients?.from, patients?.below].join())
+      expect(ranges.sort()).to.deep.equal(['A,,p2', 'A,p2,', 'B,,p2', 'B,p2,'])
+    })
+
     for (const end of ['failed', 'cancelled'] as const) {
       it(`does not make a ${end} job run, nor leaves anything to do for it`, async () => {
         await record.jobs.accept(newJob('a'))
@@ -102,6 +113,16 @@ describe('exportJobs', () => {
       expect(settled?.status).to.equal('completed')
       expect(settled?.endedAt).to.be.instanceOf(Date)
       expect(await record.jobs.job('b')).to.include({ status: 'running' })
+    })
+
+    it('does not complete a job of which somebody knows only what it was before it was planned', async () => {
+      await record.jobs.accept(newJob('a', ['A']))
+      const before = { _id: 'a', types: ['A'] }
+      await record.jobs.plan(before, { frozen: { id: 'cohort', slices: ['p2', 'p3'] } })
+      for (const isLast of [false, false, true]) {
+        await record.jobs.release(await claimed(), 'done')
+        expect(await record.jobs.settle(before)).to.equal(isLast)
+      }
     })
 
     it('does not complete a job whose tasks have not all been made', async () => {
@@ -161,7 +182,7 @@ describe('exportJobs', () => {
         expect(outcomes.filter(Boolean), id).to.have.lengthOf(1)
         expect(await record.jobs.job(id)).to.include({ status: 'cancelled' })
       }
-      expect(await record.jobs.cancel('none')).to.equal(false)
+      expect(await record.jobs.cancel('none')).to.equal(undefined)
     })
   })
 
@@ -195,6 +216,9 @@ describe('exportJobs', () => {
     await record.jobs.fail('failed', FAILURE)
     await record.jobs.cancel('cancelled')
     const unsettled = await record.jobs.unsettled()
-    expect(unsettled.map(({ _id }) => _id).sort()).to.deep.equal(['accepted', 'cancelled', 'running'])
+    const expected = ['accepted', 'cancelled', 'running']
+    expect(unsettled.map(({ _id }) => _id).sort()).to.deep.equal([...expected, 'completed'].sort())
+    await record.jobs.swept('completed')
+    expect((await record.jobs.unsettled()).map(({ _id }) => _id).sort()).to.deep.equal(expected)
   })
 })

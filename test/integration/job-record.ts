@@ -1,6 +1,7 @@
 import { type Connection, createConnection } from 'mongoose'
+import { createModels, type Models } from '../../plugin/jobs/collections.js'
 import { type ExportJobs, type HeldTask, openExportJobs } from '../../plugin/jobs/export-jobs.js'
-import { createModels, type ExportTask, type JobFailure, type Models } from '../../plugin/jobs/model.js'
+import type { ExportTask, JobFailure } from '../../plugin/jobs/model.js'
 import { type TestDatabase, useDatabase } from '../support/mongodb.js'
 
 export const TYPES = ['Condition', 'Observation', 'Patient']

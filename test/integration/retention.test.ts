@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Connection, createConnection } from 'mongoose'
 import { type Engine, startEngine } from '../../plugin/jobs/engine.js'
-import { hostSearch } from '../../plugin/search/host-search.js'
 import type { ExportStorage } from '../../plugin/storage/export-storage.js'
 import { fileStorage } from '../../plugin/storage/file.js'
+import { withClock } from '../support/clock.js'
 import { createTestLogger, type LogRecord } from '../support/logger.js'
+import { ENGINE_OPTIONS, searchOfPatients } from './engine-options.js'
 import { FAILURE, newJob, useJobRecord } from './job-record.js'
 
 const HOUR = 3_600_000
@@ -40,6 +41,7 @@ describe('ExportJobs.expire', () => {
     expect([await statusOf('old'), await statusOf('young'), await statusOf('failed')]).to.deep.equal([
       ...['expired', 'completed', 'expired'],
     ])
+    await record.jobs.swept('young')
     expect((await record.jobs.unsettled()).map(({ _id }) => _id).sort()).to.deep.equal(['failed', 'old'])
   })
 
@@ -103,13 +105,9 @@ describe('an engine, when the retention is over', () => {
     const { logger, records } = createTestLogger()
     const connection = await createConnection(record.database.uri).asPromise()
     connections.push(connection)
-    const search = async () => []
     const engine = await startEngine({
-      ...{ connection, storage, logger, retention, workers: 1, pageSize: 10, lease: 3000, writeGrace: 0 },
-      search: hostSearch({ profiles: { Patient: { service: { search }, versions: ['4_0_0'] } } }),
-      limits: { resources: 100, bytes: 1_000_000 },
-      ...{ maxRunningExports: 100, maxRunningExportsPerClient: 10, compressFiles: false },
-      ...{ stallTimeout: 60_000, withoutWorkers: 'wait' as const },
+      ...ENGINE_OPTIONS,
+      ...{ connection, storage, logger, retention, search: searchOfPatients(async () => []) },
     })
     engines.push(engine)
     await engine.stop()
@@ -120,6 +118,7 @@ describe('an engine, when the retention is over', () => {
     await fileStorage(folder).write(`${id}/Patient-1.ndjson`, text('{}\n'))
     await record.finishAll()
     await record.jobs.settle({ _id: id, types: TYPES })
+    await record.jobs.swept(id)
     await record.models.cohort.create({
       ...{ _id: `${id}-0`, job: id, cohort: id, last: 'p', patients: ['p'] },
     })
@@ -176,21 +175,6 @@ describe('an engine, when the retention is over', () => {
     expect(kept.flat().filter(({ level }) => level === 'error' || level === 'warn')).to.deep.equal([])
   })
 })
-
-/** Lets the clock of this process be wrong by so many ms. */
-async function withClock<T>(offset: number, act: () => Promise<T>): Promise<T> {
-  const RightDate = globalThis.Date
-  globalThis.Date = new Proxy(RightDate, {
-    construct: (target, values) =>
-      new target(...((values.length > 0 ? values : [target.now() + offset]) as [])),
-    get: (target, name) => (name === 'now' ? () => target.now() + offset : Reflect.get(target, name, target)),
-  })
-  try {
-    return await act()
-  } finally {
-    globalThis.Date = RightDate
-  }
-}
 
 async function* text(content: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(content)

@@ -234,7 +234,9 @@ export class TaskWorld {
 
   async cancel(which: number): Promise<void> {
     const from = ['accepted', 'running', 'completed', 'failed'] as const
-    await this.#end(which, 'cancelled', from, (jobs, id) => jobs.cancel(id))
+    await this.#end(which, 'cancelled', from, async (jobs, id) => {
+      return (await jobs.cancel(id)) !== undefined
+    })
   }
 
   /** A process that dies before it has taken the tasks away. */

@@ -1,14 +1,14 @@
 import { expect } from 'chai'
 import { type Connection, createConnection } from 'mongoose'
 import { ExportError } from '../../plugin/errors.js'
+import { createModels, type Models } from '../../plugin/jobs/collections.js'
 import { type Engine, startEngine } from '../../plugin/jobs/engine.js'
-import { createModels, type Models } from '../../plugin/jobs/model.js'
 import { hasLiveWorker, joinWorkers } from '../../plugin/jobs/worker-list.js'
-import { hostSearch } from '../../plugin/search/host-search.js'
 import type { ExportStorage } from '../../plugin/storage/export-storage.js'
 import { waitForDocument } from '../support/change-stream.js'
 import { createTestLogger, type LogRecord } from '../support/logger.js'
 import { useDatabase } from '../support/mongodb.js'
+import { ENGINE_OPTIONS, searchOfPatients } from './engine-options.js'
 import { newJob } from './job-record.js'
 
 const MINUTE = 60_000
@@ -100,14 +100,9 @@ describe('the list of workers', () => {
     const { logger, records } = createTestLogger()
     log = records
     const engine = await startEngine({
-      connection: await connect(),
-      search: hostSearch({
-        profiles: { Patient: { service: { search: async () => [] }, versions: ['4_0_0'] } },
-      }),
-      ...{ storage: NOWHERE, logger, workers: count, pageSize: 10, lease: 3000, writeGrace: 0 },
-      limits: { resources: 100, bytes: 1_000_000 },
-      ...{ retention: MINUTE, maxRunningExports: 100, maxRunningExportsPerClient: 10, compressFiles: false },
-      ...{ stallTimeout: MINUTE, withoutWorkers },
+      ...ENGINE_OPTIONS,
+      ...{ connection: await connect(), search: searchOfPatients(async () => []), storage: NOWHERE, logger },
+      ...{ workers: count, withoutWorkers },
     })
     engines.push(engine)
     return engine

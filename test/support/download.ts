@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
+import { folderOfExport } from './export-folders.js'
 import type { TestHost } from './export-host.js'
 
 export type Headers = Readonly<Record<string, string>>
@@ -13,7 +14,7 @@ export type Answer = Awaited<ReturnType<typeof ask>>
 export async function exportedFile({ client, ended }: TestHost, type: string, folder: string) {
   const statusUrl = await client.kickOff('system', { _type: type })
   await ended(statusUrl)
-  const job = join(folder, String(statusUrl.split('/').at(-1)))
+  const job = await folderOfExport(folder, statusUrl)
   const [name = ''] = await readdir(job)
   return { url: `${statusUrl}/${type}-1.ndjson`, path: join(job, name) }
 }

@@ -94,9 +94,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'plugin/search/core.ts': [...SEARCH, CORE, `${CORE}/dist/server/index.js`],
   'plugin/search/collection-scan.ts': [...SEARCH, 'mongodb', 'bson'],
   'plugin/jobs/any.ts': JOBS,
-  'plugin/jobs/model.ts': [...JOBS, ...MONGOOSE],
+  'plugin/jobs/collections.ts': [...JOBS, ...MONGOOSE],
   'plugin/jobs/export-jobs.ts': [...JOBS, ...MONGOOSE],
-  'plugin/jobs/engine.ts': [...JOBS, "import type { Connection } from 'mongoose'"],
+  'plugin/jobs/engine-options.ts': [...JOBS, "import type { Connection } from 'mongoose'"],
   'plugin/jobs/queue.ts': [
     ...JOBS,
     'agenda',

@@ -12,6 +12,7 @@ import type { HostProfile, Manifest } from '../../../plugin/index.js'
 import { createHostConfig } from '../../../scripts/host/index.js'
 import { waitForDocument } from '../../support/change-stream.js'
 import { ask as download } from '../../support/download.js'
+import { folderOfExport } from '../../support/export-folders.js'
 import { startHost, type TestHost, type TestResource } from '../../support/export-host.js'
 import { linesOf } from '../../support/manifest-files.js'
 import { useDatabase, useSuiteDatabase } from '../../support/mongodb.js'
@@ -74,7 +75,7 @@ describe('complaints about many small files', () => {
       ['Group', 1],
       ...[30, 30, 10].map((count) => ['Observation', count]),
     ])
-    expect(await readdir(join(host.folder, idOf(statusUrl)))).to.have.length(7)
+    expect(await readdir(await folderOfExport(host.folder, statusUrl))).to.have.length(7)
   })
 
   it('smart-on-fhir/bulk-data-client#18: a client that comes too often is never left without Retry-After, and never kept from its files [ERR-08]', async () => {
@@ -188,7 +189,7 @@ describe('complaints about lines of several writers', () => {
     const found = await linesOf(output)
     expect(found.map(nameOf).sort()).to.deep.equal(RESOURCES.map(nameOf).sort())
     expect(found).to.have.deep.members(RESOURCES)
-    const files = await readdir(join(folder, idOf(statusUrl)))
+    const files = await readdir(await folderOfExport(folder, statusUrl))
     expect(files.sort()).to.deep.equal(output.map(({ url }) => idOf(url)).sort())
   }
 

@@ -191,7 +191,7 @@ describe('complaints about filters', () => {
 })
 
 /** What a job is, but for its id, its times, and the words in which it was asked for. */
-function essence({ _id, transactionTime, requestUrl, ...job }: Document): Document {
+function essence({ _id, transactionTime, requestUrl, folder, ...job }: Document): Document {
   expect(transactionTime).to.be.instanceOf(Date)
   expect([typeof _id, typeof requestUrl]).to.deep.equal(['string', 'string'])
   const { headers, ...caller } = JSON.parse(job['caller'])

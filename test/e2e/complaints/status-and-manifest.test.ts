@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { createBulkExport, type ExportStorage, type HostProfile } from '../../../plugin/index.js'
 import { fileStorage } from '../../../plugin/storage/file.js'
 import { waitForDocument } from '../../support/change-stream.js'
+import { exportFolders, folderOfExport } from '../../support/export-folders.js'
 import {
   startHost,
   type TestHost,
@@ -128,7 +129,7 @@ describe('complaints about counts and progress', () => {
     const stored = [['Patient', 5], ...TYPES.map((type) => [type, 1])]
     expect([...lines]).to.deep.equal(stored)
     const listed = output.map(({ url }) => url.split('/').at(-1))
-    expect(await readdir(join(host.folder, idOf(statusUrl)))).to.have.members(listed)
+    expect(await readdir(await folderOfExport(host.folder, statusUrl))).to.have.members(listed)
     expect(output).to.have.length(3 + TYPES.length)
   })
 })
@@ -186,7 +187,7 @@ describe('complaints about retention', () => {
     await waitForDocument(tasks, ({ type, status }) => type === 'Patient' && status === 'done')
     const complete = await host.client.kickOff('system', { _type: 'Patient' })
     const { output } = await host.manifest(complete)
-    expect(await readdir(host.folder)).to.have.members([idOf(running), idOf(complete)])
+    expect([...(await exportFolders(host.folder)).keys()]).to.have.members([idOf(running), idOf(complete)])
     for (const statusUrl of [running, complete]) {
       expect((await ask(statusUrl, { method: 'DELETE' })).status).to.equal(202)
       for (const method of ['GET', 'DELETE', 'GET']) {
@@ -324,10 +325,35 @@ describe('complaints about storages that cannot be written', () => {
     expect(String(reason)).to.include(path)
   })
 
+  it('microsoft/fhir-server#1794, microsoft/fhir-server#647: a kick-off is never accepted that the storage has no room for, and nothing is stored', async () => {
+    const host = await startHost(database, {
+      resources: PATIENTS,
+      options: { storage: pathToFileURL(folder).href },
+    })
+    try {
+      await rm(folder, { recursive: true })
+      await writeFile(folder, '')
+      for (const path of ['$export', 'Patient/$export']) {
+        const answer = await ask(`${host.base}/${path}`)
+        expectRefusal(answer, 503, 'no-store')
+        expect(Number(answer.headers.get('retry-after'))).to.be.above(0)
+        expect(answer.text).not.to.include(folder)
+      }
+      const unusable = host.log.filter(({ message }) => message === 'storage.unusable')
+      expect(unusable, 'looks').to.have.length(1)
+      expect(String(unusable[0]?.['error'])).to.include(folder)
+      expect(await database.db.collection('bulkexport.jobs').countDocuments()).to.equal(0)
+    } finally {
+      await host.close()
+    }
+  })
+
   it('microsoft/fhir-server#1794: a folder that is lost later on never keeps an export running, and exports go on when it is back [ERR-11]', async () => {
     const options = { storage: pathToFileURL(folder).href }
     const host = await startHost(database, { resources: PATIENTS, options })
     try {
+      // It was good a moment ago, so it is not tried again.
+      await exportOf(host, '$export')
       await rm(folder, { recursive: true })
       await writeFile(folder, '')
       const statusUrl = await host.client.kickOff('system')

@@ -17,6 +17,7 @@ interface Circumstances {
   readonly level?: ExportLevel
   readonly lenient?: boolean
   readonly hostTypes?: readonly string[]
+  readonly hasContainers?: boolean
 }
 
 /** The two ways to send parameters; each test is run with both. */
@@ -43,7 +44,7 @@ const WAYS: readonly [string, (pairs: readonly (readonly [string, string])[]) =>
 for (const [way, sent] of WAYS) {
   const parse = (
     pairs: readonly (readonly [string, string])[],
-    { level = 'system', lenient = false, hostTypes = HOST_TYPES }: Circumstances = {},
+    { level = 'system', lenient = false, hostTypes = HOST_TYPES, hasContainers = false }: Circumstances = {},
   ): ExportRequest => {
     const host = {
       base: 'https://fhir.example.org/4_0_0',
@@ -51,7 +52,7 @@ for (const [way, sent] of WAYS) {
       elementsOf: () => ['id'],
     }
     return parseExportRequest(sent(pairs), {
-      ...{ level, lenient, hostTypes, now: NOW, isPost: way === 'POST' },
+      ...{ level, lenient, hostTypes, hasContainers, now: NOW, isPost: way === 'POST' },
       ...host,
     })
   }
@@ -282,6 +283,26 @@ for (const [way, sent] of WAYS) {
         const context = { hostTypes: ['Patient'] }
         expect(refusal(pairs, context).message).to.include('no Provenance')
         expect(parse(pairs, { ...context, lenient: true }).types).to.deep.equal(['Patient'])
+      })
+
+      for (const value of ['exports', '', ' a ', '../x', 'x'.repeat(300)]) {
+        it(`_container=${value.slice(0, 24)} is taken as it is where the storage has containers`, () => {
+          const asked = parse([['_container', value]], { hasContainers: true })
+          expect([asked.container, asked.ignored]).to.deep.equal([value, []])
+        })
+      }
+
+      it('_container may be given only once where the storage has containers, also when lenient', () => {
+        const pairs = [
+          ['_container', 'a'],
+          ['_container', 'a'],
+        ] as const
+        for (const lenient of [false, true]) {
+          const error = refusal(pairs, { lenient, hasContainers: true })
+          expect(expressions(error)).to.deep.equal(['_container'])
+          expect(error.message).to.include('only once')
+        }
+        expect(parse([], { hasContainers: true })).not.to.have.property('container')
       })
 
       it('about the form of the answer are passed over', () => {

@@ -1,8 +1,10 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import type { CohortPatients } from '../../../plugin/jobs/cohort.js'
 import type { Position } from '../../../plugin/jobs/model.js'
 import { readResources, type Selection } from '../../../plugin/jobs/resource-reader.js'
 import type { SearchAdapter } from '../../../plugin/search/search-adapter.js'
+import { pagesOf } from './search-model.js'
 
 const BASE = 'https://fhir.example.org/4_0_0'
 const SIGNAL = new AbortController().signal
@@ -45,8 +47,8 @@ function searchOf(all: readonly Stored[]): SearchAdapter {
   }
 }
 
-const cohort = {
-  async *patients(from = '') {
+const cohort: CohortPatients = {
+  async *patients({ from = '' } = {}) {
     yield* PATIENTS.filter((patient) => patient >= from)
   },
   among: async (ids: readonly string[]) => new Set(ids.filter((id) => PATIENTS.includes(id))),
@@ -66,7 +68,12 @@ describe('several filter queries for one type [QP-41]', () => {
             const found: string[] = []
             const read = async (from: Position | undefined, most: number) => {
               let last = from
-              const options = { search: searchOf(all), pageSize, signal: SIGNAL, ...(from ? { from } : {}) }
+              const options = {
+                search: searchOf(all),
+                pages: pagesOf(pageSize),
+                signal: SIGNAL,
+                ...(from ? { from } : {}),
+              }
               for await (const { resource, position } of readResources(selection, options)) {
                 found.push(resource.id as string)
                 last = JSON.parse(JSON.stringify(position)) as Position

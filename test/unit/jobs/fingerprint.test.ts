@@ -75,6 +75,7 @@ describe('the fingerprint of what a job asks for', () => {
     ['fewer patients', { ...JOB, patients: ['p1'] }],
     ['no patient', { ...JOB, patients: [] }],
     ['any patient', without('patients')],
+    ['a container', { ...JOB, container: 'exports' }],
     ['the FHIR version', { ...JOB, base: 'https://fhir.example.org/4_0_1' }],
     ['whatever else narrows it', { ...JOB, ...{ somethingNew: { which: 'latest' } } }],
   ]

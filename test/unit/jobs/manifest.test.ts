@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { manifestOf, progressOf } from '../../../plugin/jobs/manifest.js'
-import type { ExportJob, ExportTask, TaskStatus } from '../../../plugin/jobs/model.js'
+import type { ExportJob, ExportTask, OutputFile, TaskStatus } from '../../../plugin/jobs/model.js'
 
 const JOB: ExportJob = {
   _id: 'a'.repeat(32),
@@ -37,7 +37,7 @@ function task(
   }
 }
 
-const urlOf = (name: string) => `https://files/${name}`
+const urlOf = ({ name }: OutputFile) => `https://files/${name}`
 
 describe('manifestOf', () => {
   it('lists patients first, then types by name, each with its files by number [OR-03]', () => {

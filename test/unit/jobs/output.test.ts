@@ -77,6 +77,33 @@ describe('cutIntoParts', () => {
     )
   })
 
+  it('writes every resource up to the size limit of one, and names each that is larger by a byte', async () => {
+    const sizes = fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 20 })
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.integer({ min: 40, max: 100 }), async (lengths, resourceBytes) => {
+        const resources = lengths.map((length, index) => patient(index, 'é'.repeat(length)))
+        const isFit = (resource: object) => Buffer.byteLength(lineOf(resource)) <= resourceBytes
+        const written: string[] = []
+        const named: string[] = []
+        const limits = { resources: 7, bytes: 500, resourceBytes }
+        for await (const part of cutIntoParts(read(resources), limits)) {
+          for await (const chunk of part.lines ?? []) written.push(Buffer.from(chunk).toString())
+          for (const problem of part.problems) {
+            const [issue] = problem['issue'] as { code: string; diagnostics: string }[]
+            expect(issue?.code).to.equal('too-long')
+            named.push(
+              /^Patient\/(r\d+) could not be exported: it takes \d+ bytes/.exec(
+                issue?.diagnostics ?? '',
+              )?.[1] ?? '',
+            )
+          }
+        }
+        expect(written.join('')).to.equal(resources.filter(isFit).map(lineOf).join(''))
+        expect(named).to.deep.equal(resources.filter((one) => !isFit(one)).map(({ id }) => id))
+      }),
+    )
+  })
+
   it('makes no part of nothing [EE-02]', async () => {
     expect(await drain(read([]), { resources: 1, bytes: 1 })).to.deep.equal([])
   })

@@ -7,7 +7,7 @@ import type { Position } from '../../../plugin/jobs/model.js'
 import { LostPosition, readResources, type Selection } from '../../../plugin/jobs/resource-reader.js'
 import type { Page, SearchAdapter } from '../../../plugin/search/search-adapter.js'
 import { compartmentsOf } from '../../support/compartment.js'
-import { FAITHFUL, type ModelServices, modelCohort, modelSearch, plain } from './search-model.js'
+import { FAITHFUL, type ModelServices, modelCohort, modelSearch, pagesOf, plain } from './search-model.js'
 
 const BASE = 'https://fhir.example.org/4_0_0'
 const UNTIL = new Date('2024-01-31T12:00:00.000Z')
@@ -145,7 +145,7 @@ async function readSome(
   let position = from
   for await (const item of readResources(selection, {
     search,
-    pageSize,
+    pages: pagesOf(pageSize),
     signal,
     ...(from ? { from } : {}),
   })) {
@@ -193,6 +193,32 @@ describe('readResources', () => {
           found.push(...some.found)
           from = some.position
           isEnd = some.isEnd
+        }
+        expect(found).to.deep.equal(all.found)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('gives the same in slices of the patients as in one go, each from where it was interrupted', async () => {
+    const cuts = fc.uniqueArray(fc.constantFrom(...PATIENTS), { maxLength: 3 })
+    const stop = fc.integer({ min: 1, max: 4 })
+    await fc.assert(
+      fc.asyncProperty(circumstances, cuts, stop, async (given, firsts, most) => {
+        const { pageSize } = given
+        const search = modelSearch(given.resources, given.given)
+        const selection = selectionOf(given)
+        fc.pre(typeof selection.cohort === 'object')
+        const all = await readSome(selection, { search, pageSize, most: Infinity })
+        const bounds = [undefined, ...[...firsts].sort(), undefined]
+        const found: (string | undefined)[] = []
+        for (const [index, from] of bounds.slice(0, -1).entries()) {
+          const below = bounds[index + 1]
+          const patients = { ...(from && { from }), ...(below && { below }) }
+          const slice = { ...selection, patients }
+          const some = await readSome(slice, { search, pageSize, most })
+          const rest = { search, pageSize, from: some.position, most: Infinity }
+          found.push(...some.found, ...(some.isEnd ? [] : (await readSome(slice, rest)).found))
         }
         expect(found).to.deep.equal(all.found)
       }),
@@ -352,7 +378,7 @@ describe('readResources', () => {
     const selection = { type: 'Observation', window: { until: UNTIL }, base: BASE }
     const { signal } = controller
     const all = async () => {
-      for await (const _ of readResources(selection, { search, pageSize: 1, signal })) {
+      for await (const _ of readResources(selection, { search, pages: pagesOf(1), signal })) {
         // Read on.
       }
     }

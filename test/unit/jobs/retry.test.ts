@@ -60,6 +60,11 @@ describe('triesFor', () => {
       [91, 189, 10107, 11600, 11602, 13435, 13436].map((code) => error({ code })),
     ],
     [UNKNOWN, 'another error of a database', [error({ name: 'MongoServerError', code: 11000 })]],
+    [
+      PASSES,
+      'a disk that is full or busy',
+      ['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE', 'EBUSY', 'EIO'].map((code) => error({ code })),
+    ],
     [PASSES, 'an ExportError that may pass', [new ExportError(503, 'later')]],
     [
       HOPELESS,
@@ -75,7 +80,7 @@ describe('triesFor', () => {
         ...[
           new Error('no'),
           new TypeError('x is not a function'),
-          error({ code: 'ENOSPC' }),
+          error({ code: 'ENOENT' }),
           error({ code: 7 }),
         ],
         ...[

@@ -1,5 +1,6 @@
 import type { Resource } from '../../../plugin/fhir/resource.js'
 import type { CohortPatients } from '../../../plugin/jobs/cohort.js'
+import { PageSizes } from '../../../plugin/jobs/page-size.js'
 import type { SearchAdapter } from '../../../plugin/search/search-adapter.js'
 
 // A host in memory, whose services take parameters more or less seriously, and nothing of the plugin's own ideas.
@@ -60,12 +61,17 @@ export function modelSearch(resources: readonly Resource[], services: ModelServi
   }
 }
 
+/** Pages of so many resources, whatever their size. */
+export function pagesOf(resources: number): PageSizes {
+  return new PageSizes({ resources, bytes: Infinity })
+}
+
 /** A cohort in memory; the real one has tests of its own. */
 export function modelCohort(ids: readonly string[]): CohortPatients {
   const sorted = [...ids].sort()
   return {
-    async *patients(from = '') {
-      yield* sorted.filter((id) => id >= from)
+    async *patients({ from = '', below } = {}) {
+      yield* sorted.filter((id) => id >= from && (below === undefined || id < below))
     },
     among: async (asked) => new Set(asked.filter((id) => sorted.includes(id))),
   }

@@ -1,0 +1,140 @@
+import { BSON, type Db, type Document, type FindCursor } from 'mongodb'
+import type { ResourceType } from '../fhir/resource.js'
+import type { Window } from '../fhir/window.js'
+
+/** Names the collection that keeps a type as plain FHIR JSON, one resource a document; `undefined`: none does. */
+export type CollectionNames = (type: ResourceType, version: string) => string | undefined
+
+/** A stretch of `_id`s, in the order of BSON, as EJSON. */
+export interface ScanRange {
+  readonly from?: string
+  /** Itself not included. */
+  readonly below?: string
+}
+
+/** So many documents make a range of their own for a worker. */
+const SMALLEST_RANGE = 50_000
+const MOST_RANGES = 16
+/** How many ids are drawn for each range, so that ranges are of about the same size. */
+const DRAWN = 40
+const BATCH = 2000
+
+/** Times may be kept with any offset: their text is at most so far from that of the same time in UTC, in ms. */
+const WIDEST_OFFSET = 15 * 3_600_000
+
+/** A collection of resources, read by `_id` past the services of the host. */
+export class ScanCollection {
+  constructor(
+    private readonly db: Db,
+    private readonly name: string,
+  ) {}
+
+  /**
+   * Cuts the collection into ranges of about the same size.
+   *
+   * @returns the first `_id` of each range but the first
+   */
+  async ranges(): Promise<readonly string[]> {
+    const collection = this.db.collection(this.name)
+    const count = Math.min(
+      MOST_RANGES,
+      Math.floor((await collection.estimatedDocumentCount()) / SMALLEST_RANGE),
+    )
+    if (count < 2) return []
+    const drawn = await collection
+      .aggregate<Document>([
+        { $sample: { size: count * DRAWN } },
+        { $project: { _id: 1 } },
+        { $sort: { _id: 1 } },
+      ])
+      .toArray()
+    const ids = [...new Set(drawn.map(idOf))]
+    const step = ids.length / count
+    const firsts = Array.from({ length: count - 1 }, (_, index) => ids[Math.round(step * (index + 1))])
+    return [...new Set(firsts.filter((first) => first !== undefined))]
+  }
+
+  /**
+   * Opens a range, in ascending order.
+   *
+   * @param after go on after this `_id`
+   * @param window documents outside of it may be left out
+   */
+  open({ from, below }: ScanRange, after: string | undefined, window: Window): DocumentCursor {
+    // Bounds of the index, unlike comparisons, go over all types that an `_id` may have.
+    const first = after ?? from
+    const cursor = this.db.collection(this.name).find(filterFor(window), {
+      ...{ raw: true, batchSize: BATCH, hint: { _id: 1 } },
+      ...(first === undefined ? {} : { min: { _id: idFrom(first) } }),
+      ...(below === undefined ? {} : { max: { _id: idFrom(below) } }),
+    })
+    return new DocumentCursor(cursor as unknown as FindCursor<Buffer>, after)
+  }
+}
+
+/** The documents of a range, in batches: the next one is on its way while one is worked on. */
+export class DocumentCursor {
+  #batch: readonly Buffer[] = []
+  #index = 0
+  #coming: Promise<boolean> | undefined
+
+  constructor(
+    private readonly cursor: FindCursor<Buffer>,
+    /** Left out, should it come. */
+    private readonly after: string | undefined,
+  ) {}
+
+  /** The next document of the batch; `undefined` when another one is to be fetched. */
+  next(): Buffer | undefined {
+    return this.#batch[this.#index++]
+  }
+
+  /** Hands out the last document once more. */
+  back(): void {
+    this.#index -= 1
+  }
+
+  /** @returns `false` when there are no more documents */
+  async fetch(): Promise<boolean> {
+    if (!(await (this.#coming ?? this.cursor.hasNext()))) return false
+    const isFirst = this.#coming === undefined
+    this.#batch = this.cursor.readBufferedDocuments()
+    this.#index = 0
+    const [first] = this.#batch
+    if (isFirst && first !== undefined && idOf(first) === this.after) this.#index = 1
+    this.#coming = this.cursor.hasNext()
+    // Whoever asks for it is told; nobody may be left to ask.
+    this.#coming.catch(() => undefined)
+    return true
+  }
+
+  async close(): Promise<void> {
+    await this.cursor.close()
+  }
+}
+
+/** The `_id` of a document, raw or not, as EJSON. */
+export function idOf(document: Document | Buffer): string {
+  const { _id } =
+    document instanceof Uint8Array ? BSON.deserialize(document, { promoteValues: false }) : document
+  return BSON.EJSON.stringify({ _id }, { relaxed: false })
+}
+
+function idFrom(id: string): unknown {
+  return BSON.EJSON.parse(id, { relaxed: false })['_id']
+}
+
+/** Leaves to the database what is surely too old; the rest is seen to later. */
+function filterFor({ since }: Window): Document {
+  if (since === undefined) return {}
+  const field = 'meta.lastUpdated'
+  const text = new Date(since.getTime() - WIDEST_OFFSET).toISOString().slice(0, 19)
+  return {
+    $or: [
+      { [field]: { $gt: since } },
+      { [field]: { $gt: text } },
+      { [field]: { $not: { $type: ['date', 'string'] } } },
+      { [field]: { $type: 'string', $not: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/ } },
+    ],
+  }
+}
