@@ -12,6 +12,7 @@ describe('settings', () => {
       host: '127.0.0.1',
       mongodbDatabase: 'fhir',
       exportWorkers: 2,
+      exportRead: 'scan',
       logLevel: 'info',
     })
     const project = new URL('../..', import.meta.url)
@@ -43,6 +44,7 @@ describe('settings', () => {
     [{ EXPORT_STORAGE: 'azure://container/prefix' }, { exportStorage: 'azure://container/prefix' }],
     [{ EXPORT_STORAGE: 'gs://bucket/prefix' }, { exportStorage: 'gs://bucket/prefix' }],
     [{ EXPORT_WORKERS: '0' }, { exportWorkers: 0 }],
+    [{ EXPORT_READ: 'search' }, { exportRead: 'search' }],
     [{ LOG_LEVEL: 'debug' }, { logLevel: 'debug' }],
     [{ MONGODB_URI: '', BASE_URL: ' ', UNRELATED: 'x' }, {}],
   ]
@@ -72,6 +74,7 @@ describe('settings', () => {
     [{ EXPORT_STORAGE: 'file://srv/exports' }, 'EXPORT_STORAGE is "file://srv/exports"'],
     [{ EXPORT_STORAGE: 's3:///prefix' }, 'EXPORT_STORAGE is "s3:///prefix"'],
     [{ EXPORT_STORAGE: 'ftp://host/dir' }, 'EXPORT_STORAGE is "ftp://host/dir"'],
+    [{ EXPORT_READ: 'fast' }, 'EXPORT_READ is "fast", but must be search or scan'],
     [{ EXPORT_WORKERS: 'many' }, 'EXPORT_WORKERS is "many", but must be a whole number from 0 to 256'],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is "loud", but must be one of error, warn, info'],
   ]
