@@ -8,6 +8,10 @@ const PROJECT_DIRECTORY = fileURLToPath(new URL('..', import.meta.url))
 export const LOG_LEVELS = ['error', 'warn', 'info', 'http', 'verbose', 'debug', 'silly'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
+/** Ways to read a host, slowest first; the services of the example host do not stream, so `stream` is `search` there. */
+export const EXPORT_READS = ['search', 'stream', 'scan'] as const
+export type ExportRead = (typeof EXPORT_READS)[number]
+
 /** The settings of the programs in `scripts/` and of the tests; `readSettings` makes them from the environment. */
 export interface Settings {
   /** `PORT`: where the example host listens; 0 lets the system choose. */
@@ -27,7 +31,7 @@ export interface Settings {
   /** `EXPORT_WORKERS`: export tasks this process runs at the same time; 0 leaves them to other processes. */
   readonly exportWorkers: number
   /** `EXPORT_READ`: the fastest way in which the example host lets its resources be read. */
-  readonly exportRead: 'search' | 'scan'
+  readonly exportRead: ExportRead
   /** `LOG_LEVEL`: the least important level that is logged. */
   readonly logLevel: LogLevel
   /** Where downloads are kept between runs. Not a setting: it is always `.cache` in the project folder. */
@@ -99,7 +103,7 @@ const variables = z.object({
     )
     .optional(),
   EXPORT_WORKERS: wholeNumber(0, 256).optional(),
-  EXPORT_READ: z.enum(['search', 'scan'], 'search or scan').optional(),
+  EXPORT_READ: z.enum(EXPORT_READS, `one of ${EXPORT_READS.join(', ')}`).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).optional(),
 })
 

@@ -15,6 +15,7 @@ import { openQueue, type Queue } from './queue.js'
 import { regularLook } from './regular-look.js'
 import { storageProbe } from './storage-probe.js'
 import { runTask } from './task-runner.js'
+import { turnstile } from './turnstile.js'
 import { hasLiveWorker, joinWorkers } from './worker-list.js'
 
 /** Runs exports: takes jobs in, works on them together with other processes on the same database, ends them. */
@@ -42,6 +43,8 @@ export interface Engine {
 
 /** How often the record is looked at for work whose bell was lost, and how soon after the database was gone, in ms. */
 const RECONCILE_TIMES = { every: 30_000, soon: 2000 }
+/** So few that a burst is refused by a look at those that were admitted, not stored and withdrawn. */
+const ADMITTED_AT_ONCE = 4
 /** A cancelled task is noticed this soon at the latest, in ms. */
 const LONGEST_HEARTBEAT = 2000
 /** A bell for a paused task rings so much later than its pause ends, by another clock, in ms. */
@@ -134,6 +137,21 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     const begun = await jobs.cancel(job._id)
     if (begun !== undefined) await cleanUp(begun, 'refused')
   }
+  const admitting = turnstile(ADMITTED_AT_ONCE)
+  const admit = async (asked: Omit<NewExport, 'container'> & { fingerprint: string }, container?: string) => {
+    await requireRoom(asked, jobs, options)
+    const job = { ...asked, folder: await openFolder(asked, container, storage, logger) }
+    await jobs.accept(job)
+    try {
+      await requirePlace(job, jobs, options)
+    } catch (error) {
+      await withdraw(job).catch((cause: unknown) =>
+        logger.warn('job.removal-failed', { job: job._id, error: describeError(cause) }),
+      )
+      throw error
+    }
+    return job
+  }
   const reconcile = async () => {
     const expired = await jobs.expire(retention)
     if (expired > 0) {
@@ -180,18 +198,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
         logger.warn('job.without-workers', { job: asked._id })
       }
       await probe.requireUsable()
-      await requireRoom({ ...asked, fingerprint }, jobs, options)
-      const folder = await openFolder(asked, container, storage, logger)
-      const job = { ...asked, fingerprint, folder }
-      await jobs.accept(job)
-      try {
-        await requirePlace(job, jobs, options)
-      } catch (error) {
-        await withdraw(job).catch((cause: unknown) =>
-          logger.warn('job.removal-failed', { job: job._id, error: describeError(cause) }),
-        )
-        throw error
-      }
+      const job = await admitting(() => admit({ ...asked, fingerprint }, container))
       metrics.jobsChanged('accepted')
       await queue
         .ringPlan(job._id)

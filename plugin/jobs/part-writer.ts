@@ -118,11 +118,16 @@ async function* compressed(
   sizes: { gzipBytes: number },
 ): AsyncGenerator<Uint8Array> {
   // An error of the lines reaches whoever reads the compressed bytes, and an early end reaches the lines.
-  const bytes = pipeline(lines, createGzip(GZIP), () => undefined)
+  // It takes in pieces before it has worked on those before, whose bytes are no longer ours then.
+  const bytes = pipeline(copied(lines), createGzip(GZIP), () => undefined)
   for await (const chunk of bytes as AsyncIterable<Uint8Array>) {
     sizes.gzipBytes += chunk.length
     yield chunk
   }
+}
+
+async function* copied(lines: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of lines) yield Buffer.from(chunk)
 }
 
 async function* hashed(lines: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {

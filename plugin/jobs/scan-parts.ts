@@ -16,9 +16,10 @@ export async function* scanIntoParts(
   isEnough: () => boolean,
   signal: AbortSignal,
 ): AsyncGenerator<Part> {
+  const into = new NdjsonBuffer(CHUNK)
   try {
     for (let isLast = false; !isLast; ) {
-      const part = new ScannedPart(type, lines, limits, isEnough, signal)
+      const part = new ScannedPart(type, lines, limits, isEnough, signal, into)
       await part.begin()
       if (part.lines !== undefined || part.problems.length > 0) yield part
       isLast = part.isLast
@@ -28,13 +29,15 @@ export async function* scanIntoParts(
   }
 }
 
+/** Small, since it is memory that is held; large enough that the storage is asked seldom. */
+const CHUNK = 512 * 1024
+
 class ScannedPart implements Part {
   lines?: AsyncIterable<Uint8Array>
   readonly size = { resources: 0, bytes: 0 }
   readonly problems: Resource[] = []
   /** Whether nothing comes after this part. */
   isLast = false
-  readonly #into = new NdjsonBuffer()
 
   constructor(
     private readonly type: ResourceType,
@@ -42,6 +45,7 @@ class ScannedPart implements Part {
     private readonly limits: FileLimits,
     private readonly isEnough: () => boolean,
     private readonly signal: AbortSignal,
+    private readonly into: NdjsonBuffer,
   ) {}
 
   get position(): Position {
@@ -57,12 +61,16 @@ class ScannedPart implements Part {
   }
 
   async *#chunks(): AsyncGenerator<Uint8Array> {
-    const into = this.#into
+    const { into } = this
     for (let isFull = false; !isFull && !this.isLast; ) {
       const came = this.#step()
       isFull = came === 'full' || this.problems.length >= MOST_PROBLEMS
       if (came === 'fetch') isFull ||= await this.#fetch()
-      if (into.isFull) yield into.take()
+      if (!into.isFull) continue
+      const chunk = into.take()
+      yield chunk
+      // As storages promise: whoever asks for the next chunk is done with this one.
+      into.recycle(chunk)
     }
     if (into.length > 0) yield into.take()
   }
@@ -82,21 +90,21 @@ class ScannedPart implements Part {
   /** Takes in the next document; `full` when it has to wait for the next part. */
   #step(): 'went on' | 'fetch' | 'full' {
     const { source, size, limits } = this
-    const start = this.#into.length
-    const step = source.next(this.#into)
+    const start = this.into.length
+    const step = source.next(this.into)
     if (step === 'fetch') return 'fetch'
     if (step === 'problem') this.problems.push(problemWith(this.#resource, source.problem, 'exception'))
     if (step !== 'line') return 'went on'
-    const bytes = this.#into.length - start
+    const bytes = this.into.length - start
     const { resourceBytes = Infinity } = limits
     if (bytes > resourceBytes) {
-      this.#into.length = start
+      this.into.length = start
       this.problems.push(tooLarge(this.#resource, bytes, resourceBytes))
       return 'went on'
     }
     const isFull = size.resources >= limits.resources || size.bytes + bytes > limits.bytes
     if (size.resources > 0 && isFull) {
-      source.back(this.#into, start)
+      source.back(this.into, start)
       return 'full'
     }
     size.resources += 1

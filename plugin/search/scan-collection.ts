@@ -17,7 +17,7 @@ const SMALLEST_RANGE = 50_000
 const MOST_RANGES = 16
 /** How many ids are drawn for each range, so that ranges are of about the same size. */
 const DRAWN = 40
-const BATCH = 2000
+const BATCH = 1000
 
 /** Times may be kept with any offset: their text is at most so far from that of the same time in UTC, in ms. */
 const WIDEST_OFFSET = 15 * 3_600_000

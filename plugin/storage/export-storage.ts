@@ -5,7 +5,8 @@ import type { Readable } from 'node:stream'
  * `4f…/Patient-1.ndjson`.
  *
  * `write` is all or nothing: until it resolves the key does not exist; if it rejects or is aborted, it still
- * does not. A key that exists is never replaced: `write` rejects.
+ * does not. A key that exists is never replaced: `write` rejects. The bytes of a piece are the source's again once the
+ * next piece is asked for: a storage that needs them longer keeps a copy.
  */
 export interface ExportStorage {
   write(key: string, source: AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<void>

@@ -118,10 +118,18 @@ async function writeAll(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   try {
-    for await (const piece of abortable(source, signal)) await file.appendFile(piece)
+    for await (const piece of abortable(source, signal)) await writePiece(piece, file)
     await file.sync()
   } finally {
     await file.close()
+  }
+}
+
+/** A system may take less of a piece than it is given. */
+async function writePiece(piece: Uint8Array, file: FileHandle): Promise<void> {
+  for (let start = 0; start < piece.length; ) {
+    const { bytesWritten } = await file.write(piece, start)
+    start += bytesWritten
   }
 }
 

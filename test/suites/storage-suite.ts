@@ -113,6 +113,21 @@ export function storageSuite(name: string, { open, close }: StorageFixture): voi
         for (const key of keys) expect(await text(key)).to.equal(`content of ${key}`)
       })
 
+      it('keep what the pieces were when they came, though their bytes are used again', async () => {
+        const sizes = [100_000, 1, 300_000, 64, 200_000]
+        async function* reused() {
+          const buffer = Buffer.alloc(300_000)
+          for (const [index, size] of sizes.entries()) {
+            buffer.fill(97 + index)
+            yield buffer.subarray(0, size)
+          }
+          buffer.fill('!')
+        }
+        await storage.write('job/a', reused())
+        const expected = sizes.map((size, index) => String.fromCharCode(97 + index).repeat(size)).join('')
+        expect((await text('job/a')) === expected, 'the same').to.equal(true)
+      })
+
       it('may go on at the same time for different keys', async () => {
         const keys = Array.from({ length: 12 }, (_, index) => `job${index % 3}/file-${index}`)
         await Promise.all(keys.map((key) => write(key, key.repeat(5000))))

@@ -74,7 +74,7 @@ describe('settings', () => {
     [{ EXPORT_STORAGE: 'file://srv/exports' }, 'EXPORT_STORAGE is "file://srv/exports"'],
     [{ EXPORT_STORAGE: 's3:///prefix' }, 'EXPORT_STORAGE is "s3:///prefix"'],
     [{ EXPORT_STORAGE: 'ftp://host/dir' }, 'EXPORT_STORAGE is "ftp://host/dir"'],
-    [{ EXPORT_READ: 'fast' }, 'EXPORT_READ is "fast", but must be search or scan'],
+    [{ EXPORT_READ: 'fast' }, 'EXPORT_READ is "fast", but must be one of search, stream, scan'],
     [{ EXPORT_WORKERS: 'many' }, 'EXPORT_WORKERS is "many", but must be a whole number from 0 to 256'],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is "loud", but must be one of error, warn, info'],
   ]
