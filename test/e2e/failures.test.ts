@@ -295,7 +295,6 @@ describe('two hosts on one database and folder', () => {
     const expected = types.flatMap((type) => [0, 1, 2, 3, 4].map((page) => `${type}-${page}`))
     expect(found.sort()).to.deep.equal(expected.sort())
     const names = manifest.output.map(({ url }) => url.split('/').slice(-2).join('/'))
-    // A worker that did not come to its end may leave the beginning of a file, which `DELETE` removes.
     const files = (await exportFiles(folder.path)).filter((name) => name.endsWith('.ndjson'))
     expect(files.sort()).to.deep.equal(names.sort())
   }

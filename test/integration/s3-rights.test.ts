@@ -120,8 +120,10 @@ describe('rights in S3', () => {
       yield* generatedBytes(20 * MEGABYTE)
     }
     const error = await reasonOf(storage.write('job/a', revoking()))
-    expect(error).to.have.property('name', 'AccessDenied')
-    expect(error).to.have.nested.property('$metadata.httpStatusCode', 403)
+    // A server that refuses a part may close the connection while the part is still being sent: its answer is lost then.
+    expect(error).to.have.property('name').that.is.oneOf(['AccessDenied', 'TimeoutError'])
+    const refused = await reasonOf(storage.write('job/b', bytes(10)))
+    expect(refused).to.have.nested.property('$metadata.httpStatusCode', 403)
     expect(await objects()).to.deep.equal([])
     expect(await pendingUploads(buckets.client, options.bucket)).to.deep.equal(['job/a'])
     await allowOnly(OBJECT_RIGHTS)

@@ -22,6 +22,8 @@ export interface EnduranceFixture extends StorageFixture {
   restart?(): Promise<void>
   /** How large the parts of an upload are, in bytes; 8 MB by default. Sizes are chosen around it. */
   readonly partSize?: number
+  /** How large the large file is, in bytes; 1 GB by default. For servers that take minutes for that. */
+  readonly largeFile?: number
   /**
    * True where the service has no way to drop a half-made upload without making its key visible for a moment: then
    * that of a failed write may stay until the next `removeOthers` or `removeAll`. By default it has to be gone.
@@ -29,7 +31,7 @@ export interface EnduranceFixture extends StorageFixture {
   readonly keepsPending?: boolean
 }
 
-/** How much memory a file of 1 GB may cost. */
+/** How much memory a large file may cost. */
 const MEMORY_LIMIT = 100 * MEGABYTE
 const RANDOM_FAILURES = 10
 /** How often what is left is swept, at most, while a server still takes in what a dead process had sent. */
@@ -38,10 +40,11 @@ const SWEEPS = 100
 /**
  * What `storageSuite` cannot show in milliseconds: large files, many at a time, and all that can go wrong in the
  * middle of one. Call it where Mocha runs, for each storage that passes that suite. Takes some 20 seconds, most of it
- * for the 1 GB.
+ * for the large file.
  */
 export function storageEnduranceSuite(name: string, fixture: EnduranceFixture): void {
   const { partSize = 8 * MEGABYTE, keepsPending = false, restart } = fixture
+  const { largeFile = 1024 * MEGABYTE } = fixture
 
   describe(`storage endurance: ${name}`, function () {
     this.timeout(120_000)
@@ -73,11 +76,11 @@ export function storageEnduranceSuite(name: string, fixture: EnduranceFixture): 
       expect(await everything()).to.deep.equal([...left].sort())
     }
 
-    it('takes and gives 1 GB with less than 100 MB more memory', async () => {
+    it(`takes and gives ${largeFile / MEGABYTE} MB with less than 100 MB more memory`, async () => {
       const { before, peak, written, found } = await measureElsewhere({
         recipe: fixture.recipe(),
         key: 'job/large',
-        bytes: 1024 * MEGABYTE,
+        bytes: largeFile,
       })
       expect(found).to.equal(written)
       expect(peak - before, 'more memory, in bytes').to.be.below(MEMORY_LIMIT)
