@@ -200,7 +200,10 @@ function defaultLogger() {
 }
 
 function signerOf(storage: ExportStorage): NonNullable<ExportStorage['signedUrl']> {
-  // Not taken from it: it may be a class instance that needs its `this`.
-  if (storage.signedUrl !== undefined) return async (key, expires) => storage.signedUrl?.(key, expires) ?? ''
-  throw new Error('createBulkExport: signedUrls needs a storage that can sign URLs; this one cannot.')
+  const { signedUrl } = storage
+  if (signedUrl === undefined) {
+    throw new Error('createBulkExport: signedUrls needs a storage that can sign URLs; this one cannot.')
+  }
+  // It may be a class instance that needs its `this`.
+  return (key, expires) => signedUrl.call(storage, key, expires)
 }

@@ -69,6 +69,8 @@ function signWith(
 ): NonNullable<ExportStorage['signedUrl']> {
   return async (key, expires) => {
     const found = find(key)
-    return (await found.storage.signedUrl?.(found.key, expires)) ?? ''
+    const { signedUrl } = found.storage
+    if (signedUrl === undefined) throw new Error('The storage of this container signs no URLs any more.')
+    return signedUrl.call(found.storage, found.key, expires)
   }
 }

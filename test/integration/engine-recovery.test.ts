@@ -41,11 +41,13 @@ describe('an engine that comes after others', () => {
     storage = fileStorage(folder),
     compressFiles = false,
     bytes = LARGE,
+    manifestFile = false,
   }: {
     readonly patients?: readonly object[]
     readonly storage?: ExportStorage
     readonly compressFiles?: boolean
     readonly bytes?: number
+    readonly manifestFile?: boolean
   } = {}) => {
     const { logger, records } = createTestLogger()
     log = records
@@ -53,7 +55,14 @@ describe('an engine that comes after others', () => {
     connections.push(connection)
     const engine = await startEngine({
       ...ENGINE_OPTIONS,
-      ...{ connection, storage, logger, compressFiles, search: searchOfPatients(async () => patients) },
+      ...{
+        connection,
+        storage,
+        logger,
+        compressFiles,
+        manifestFile,
+        search: searchOfPatients(async () => patients),
+      },
       ...{ pageSize: LARGE, limits: { resources: LARGE, bytes } },
     })
     engines.push(engine)
@@ -211,6 +220,40 @@ describe('an engine that comes after others', () => {
       }
       expect(await workUntilEnd('a', { storage, patients })).to.equal('failed')
       expect(await files()).to.deep.equal(OTHERS)
+    })
+  })
+
+  describe('with a manifest to put beside the files', () => {
+    /** Rejects the manifest, so often, with this. */
+    const refusing = (times: number, error: object): ExportStorage => {
+      const storage = fileStorage(folder)
+      let left = times
+      return {
+        ...storage,
+        async write(key, ...rest) {
+          if (key.endsWith('/manifest.json') && left-- > 0) throw error
+          await storage.write(key, ...rest)
+        },
+      }
+    }
+
+    it('is complete only when that is there, too', async () => {
+      await planned('a')
+      const error = Object.assign(new Error('gone'), { code: 'ECONNRESET' })
+      expect(await workUntilEnd('a', { manifestFile: true, storage: refusing(1, error) })).to.equal(
+        'completed',
+      )
+      expect(await files()).to.deep.equal(['a/Patient-1.ndjson', 'a/manifest.json'])
+    })
+
+    it('fails when the storage never takes that, and leaves nothing', async () => {
+      await planned('a')
+      const error = Object.assign(new Error('denied'), { statusCode: 403 })
+      expect(await workUntilEnd('a', { manifestFile: true, storage: refusing(Infinity, error) })).to.equal(
+        'failed',
+      )
+      expect((await record.jobs.job('a'))?.failure?.issues[0]?.diagnostics).to.include('manifest')
+      expect(await files()).to.deep.equal([])
     })
   })
 

@@ -4,6 +4,7 @@ import { expect } from 'chai'
 import { triesFor } from '../../plugin/jobs/retry.js'
 import type { ExportStorage } from '../../plugin/storage/export-storage.js'
 import { type GcsStorageOptions, gcsStorage } from '../../plugin/storage/gcs.js'
+import { rejectionOf } from '../suites/rejection.js'
 import { type Fate, type GcsProxy, startProxy } from './gcs-proxy.js'
 import { useFakeGcs } from './gcs-server.js'
 
@@ -185,13 +186,4 @@ describe('gcsStorage when the network fails', () => {
 
 async function* pieces(...given: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* given
-}
-
-async function rejectionOf(promise: Promise<unknown>): Promise<unknown> {
-  const outcome = await promise.then(
-    () => ({ error: undefined, isRejected: false }),
-    (error: unknown) => ({ error, isRejected: true }),
-  )
-  expect(outcome.isRejected, 'rejected').to.equal(true)
-  return outcome.error
 }

@@ -7,6 +7,7 @@ import type { ExportStorage } from '../../plugin/storage/export-storage.js'
 import { GcsError, type GcsStorageOptions, gcsStorage } from '../../plugin/storage/gcs.js'
 import { checksumFor } from '../../plugin/storage/gcs-checksum.js'
 import { gcsSettings } from '../../plugin/storage/gcs-options.js'
+import { rejectionOf } from '../suites/rejection.js'
 import { useFakeGcs } from './gcs-server.js'
 
 describe('gcsStorage', () => {
@@ -201,13 +202,4 @@ async function* source(...texts: readonly string[]): AsyncGenerator<Uint8Array> 
 
 async function* pieces(...given: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* given
-}
-
-async function rejectionOf(promise: Promise<unknown>): Promise<unknown> {
-  const outcome = await promise.then(
-    () => ({ error: undefined, isRejected: false }),
-    (error: unknown) => ({ error, isRejected: true }),
-  )
-  expect(outcome.isRejected, 'rejected').to.equal(true)
-  return outcome.error
 }

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import type { ByteRange, ExportStorage } from '../../plugin/storage/export-storage.js'
 import { digestOf, generatedBytes, MEGABYTE, seededRandom } from './generated-bytes.js'
+import { rejectionOf } from './rejection.js'
 import { killInUpload, measureElsewhere, type StorageRecipe } from './storage-endurance-process.js'
 import type { StorageFixture } from './storage-suite.js'
 
@@ -245,13 +246,4 @@ async function* noted(source: AsyncIterable<Uint8Array>, into: Uint8Array[]): As
 async function* failingAfter(size: number): AsyncGenerator<Uint8Array> {
   yield* generatedBytes(size)
   throw new Error('the source failed')
-}
-
-async function rejectionOf(promise: Promise<unknown>): Promise<unknown> {
-  const outcome = await promise.then(
-    () => ({ error: undefined, isRejected: false }),
-    (error: unknown) => ({ error, isRejected: true }),
-  )
-  expect(outcome.isRejected, 'rejected').to.equal(true)
-  return outcome.error
 }

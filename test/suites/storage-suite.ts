@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
 import { expect } from 'chai'
 import type { ByteRange, ExportStorage } from '../../plugin/storage/export-storage.js'
+import { rejectionOf } from './rejection.js'
 
 /** Where the storages of a suite come from. */
 export interface StorageFixture {
@@ -160,8 +161,8 @@ export function storageSuite(name: string, { open, close }: StorageFixture): voi
 
       it('that exists is never replaced', async () => {
         await write('job/a', 'first')
-        await expectRejection(write('job/a', 'second, which is longer'))
-        await expectRejection(storage.write('job/a', source()))
+        await rejectionOf(write('job/a', 'second, which is longer'))
+        await rejectionOf(storage.write('job/a', source()))
         expect(await text('job/a')).to.equal('first')
       })
 
@@ -180,8 +181,8 @@ export function storageSuite(name: string, { open, close }: StorageFixture): voi
         ...['a\\..\\..\\x', '..\\x', 'x\0', 'a/x\0.ndjson', `a/${'x'.repeat(2000)}`],
       ]) {
         it(`may not be ${JSON.stringify(key.slice(0, 24))}`, async () => {
-          await expectRejection(write(key, 'x'))
-          await expectRejection(read(key))
+          await rejectionOf(write(key, 'x'))
+          await rejectionOf(read(key))
         })
       }
     })
@@ -193,7 +194,7 @@ export function storageSuite(name: string, { open, close }: StorageFixture): voi
             for (let index = 0; index < before; index += 1) yield Buffer.alloc(200_000, 'x')
             throw new Error('the source failed')
           }
-          const error = await expectRejection(storage.write('job/a', failing()))
+          const error = await rejectionOf(storage.write('job/a', failing()))
           expect(error).to.have.property('message', 'the source failed')
           await expectMissing('job/a')
         }
@@ -208,7 +209,7 @@ export function storageSuite(name: string, { open, close }: StorageFixture): voi
           controller.abort(new Error('stop'))
           yield Buffer.from('more')
         }
-        await expectRejection(storage.write('job/a', aborting(), { signal: controller.signal }))
+        await rejectionOf(storage.write('job/a', aborting(), { signal: controller.signal }))
         await expectMissing('job/a')
         await write('job/a', 'again')
         expect(await text('job/a')).to.equal('again')
@@ -216,7 +217,7 @@ export function storageSuite(name: string, { open, close }: StorageFixture): voi
 
       it('because it was aborted before it began leaves nothing', async () => {
         const signal = AbortSignal.abort(new Error('stop'))
-        await expectRejection(storage.write('job/a', source('x'), { signal }))
+        await rejectionOf(storage.write('job/a', source('x'), { signal }))
         await expectMissing('job/a')
       })
 
@@ -232,7 +233,7 @@ export function storageSuite(name: string, { open, close }: StorageFixture): voi
             isClosed = true
           }
         }
-        await expectRejection(storage.write('job/a', closing(), { signal: controller.signal }))
+        await rejectionOf(storage.write('job/a', closing(), { signal: controller.signal }))
         expect(isClosed).to.equal(true)
       })
 
@@ -354,7 +355,7 @@ export function storageSuite(name: string, { open, close }: StorageFixture): voi
       for (const prefix of ['', '/', '.', '..', '../x', 'a/../..', 'a//', '/a', 'x\0', '..\\a']) {
         it(`refuses ${JSON.stringify(prefix)}`, async () => {
           await write('a/1', 'x')
-          await expectRejection(storage.removeAll(prefix))
+          await rejectionOf(storage.removeAll(prefix))
           expect(await text('a/1')).to.equal('x')
         })
       }
@@ -376,13 +377,4 @@ async function* source(...texts: readonly string[]): AsyncGenerator<Uint8Array> 
 
 async function* pieces(...given: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* given
-}
-
-async function expectRejection(promise: Promise<unknown>): Promise<unknown> {
-  const outcome = await promise.then(
-    () => ({ error: undefined, isRejected: false }),
-    (error: unknown) => ({ error, isRejected: true }),
-  )
-  expect(outcome.isRejected, 'rejected').to.equal(true)
-  return outcome.error
 }
