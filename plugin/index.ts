@@ -17,8 +17,9 @@ import { NO_METRICS } from './jobs/metrics.js'
 import { prometheusMetrics } from './jobs/prometheus-metrics.js'
 import { type BulkExportOptions, type ResolvedOptions, resolveOptions } from './options.js'
 import type { HostConfig } from './search/core.js'
+import { hostQueries } from './search/host-query.js'
 import { hostSearch } from './search/host-search.js'
-import { scansOf } from './search/scan-lines.js'
+import { scansOf } from './search/scans.js'
 import type { ExportStorage } from './storage/export-storage.js'
 import { fileStorage } from './storage/file.js'
 
@@ -74,6 +75,7 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
   const logger = resolved.logger ?? defaultLogger()
   const metrics = resolved.metrics ? prometheusMetrics(resolved.metrics, logger) : NO_METRICS
   const search = hostSearch(config, resolved)
+  const queries = hostQueries(config, resolved)
   const authorize = resolved.authorize ?? authorizationOf(config, logger)
   const storage = typeof resolved.storage === 'string' ? fileStorage(resolved.storage) : resolved.storage
   let opened: { engine: Engine; close(): Promise<void> } | undefined
@@ -84,7 +86,7 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
     try {
       const { maxFileResources, maxFileBytes, maxResourceBytes } = resolved
       const { db } = connection
-      const scans = resolved.collections && db && scansOf(db, resolved.collections)
+      const scans = db && scansOf({ db, names: resolved.collections, queries })
       const started = await startEngine({
         ...resolved,
         ...{ connection, search, storage, logger, metrics, groupMembers, deletedSince, scans },

@@ -19,6 +19,8 @@ export interface CohortPatients {
 /** A cohort as it was frozen. */
 export interface FrozenCohort {
   readonly id: string
+  /** How many patients it has. */
+  readonly size: number
   /** The first patient of each slice but the first; each slice of it is work for one worker. */
   readonly slices: readonly string[]
 }
@@ -50,7 +52,7 @@ export async function freezeCohort(
       patients: page,
     })
   }
-  return { id: cohort, slices: firstsOf(patients) }
+  return { id: cohort, size: patients.length, slices: firstsOf(patients) }
 }
 
 function firstsOf(patients: readonly string[]): readonly string[] {

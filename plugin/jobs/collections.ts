@@ -57,6 +57,7 @@ export function createModels(connection: Connection): Models {
       cohort: String,
       slices: { type: [String], default: undefined },
       scans: { type: Schema.Types.Mixed },
+      readings: { type: Schema.Types.Mixed },
       startedAt: Date,
       swept: Boolean,
       endedAt: Date,

@@ -1,5 +1,6 @@
 import { describeError, ExportError } from '../errors.js'
 import { requirePlace, requireRoom } from './admission.js'
+import { cohortMembers } from './cohort-members.js'
 import { createModels } from './collections.js'
 import type { EngineOptions } from './engine-options.js'
 import { folderOf } from './export-folder.js'
@@ -74,12 +75,18 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   }
   const running = {
     ...{ ...common, storage, deletedSince: options.deletedSince, scans: options.scans },
+    members: cohortMembers(models.cohort),
     ...{ limits: options.limits, pageSize: options.pageSize, maxPageBytes: options.maxPageBytes },
     ...{ compress: options.compressFiles, hashes: options.hashFiles, manifestFile: options.manifestFile },
     heartbeat,
     stallTimeout: options.stallTimeout,
     jobEnded: ({ _id }: ExportJob) => queue.forget(_id),
     taskPaused: (pause: number) => ringLater(pause, () => queue.ringWork('retry', 1)),
+  }
+  /** A job without any task, as nothing of what it wants is there. Nobody else comes to its end. */
+  const completeEmpty = async (id: string) => {
+    const job = await jobs.job(id)
+    if (job?.status === 'running') await completeJob(job, running)
   }
   const probe = storageProbe(storage, logger)
   let runningTasks = 0
@@ -104,6 +111,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       async plan(id, signal) {
         const tasks = await counted(() => planJob(id, planning, signal), signal)
         if (tasks > 0) await queue.ringWork(id, tasks)
+        else await completeEmpty(id)
       },
       async work(signal) {
         while (!signal.aborted) {

@@ -56,7 +56,7 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
       const hello = await jobs.db.db?.command({ hello: 1 })
       return hello?.['localTime'] as Date
     },
-    async plan(planned, { frozen, scans } = {}) {
+    async plan(planned, { frozen, scans, readings } = {}) {
       const { _id: job } = planned
       await jobs.updateOne(
         { _id: job, status: 'accepted' },
@@ -65,6 +65,7 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
             status: 'running',
             ...(frozen ? { cohort: frozen.id, slices: frozen.slices } : {}),
             ...(scans ? { scans } : {}),
+            ...(readings ? { readings } : {}),
           },
           $currentDate: { startedAt: true },
         },

@@ -7,6 +7,7 @@ import type { TaskRecord } from './task-record.js'
 export interface PlanFindings {
   readonly frozen?: FrozenCohort | undefined
   readonly scans?: ExportJob['scans']
+  readonly readings?: ExportJob['readings']
 }
 
 /**

@@ -2,6 +2,8 @@ import type { Issue } from '../errors.js'
 import type { AssociatedProvenance } from '../fhir/associated-data.js'
 import type { ExportLevel, ExportRequest } from '../fhir/export-request.js'
 import type { ResourceType } from '../fhir/resource.js'
+import type { ScanOrigin } from '../search/scans.js'
+import type { TypesReading } from './reading-way.js'
 
 export type JobStatus = 'accepted' | 'running' | 'completed' | 'failed' | 'cancelled' | 'expired'
 export type TaskStatus = 'waiting' | 'running' | 'done' | 'cancelled'
@@ -52,11 +54,10 @@ export interface ExportJob extends Narrowing {
   readonly cohort?: string
   /** The first patient of each slice but the first; absent: the cohort is one slice. */
   readonly slices?: readonly string[]
-  /**
-   * The types that are read from their collections instead of through searches, each with the first `_id` of each range
-   * but the first, as EJSON; absent: none.
-   */
-  readonly scans?: Readonly<Record<ResourceType, readonly string[]>>
+  /** The types that are read from their collections instead of through searches; absent: none. */
+  readonly scans?: Readonly<Record<ResourceType, ScanPlan>>
+  /** How its types are read and why; absent before it runs. */
+  readonly readings?: readonly TypesReading[]
   readonly startedAt?: Date
   /** Whether what lost attempts had left on the storage was removed, once it was completed. */
   readonly swept?: boolean
@@ -80,6 +81,27 @@ export interface ProvenanceChoice {
   readonly of: readonly ResourceType[]
 }
 
+/** How a type is read from its collection. */
+export type ScanPlan = {
+  /** From where the collection is known, which decides over the access to it too. */
+  readonly origin: ScanOrigin
+  readonly collection: string
+} & (
+  | {
+      /** All documents are looked at, by ranges of `_id`. */
+      readonly by: 'ranges'
+      /** The first `_id` of each range but the first, as EJSON. */
+      readonly firsts: readonly string[]
+    }
+  | {
+      /** By an index on references to patients of the cohort, so many of them at a time. */
+      readonly by: 'patients'
+      readonly batch: number
+    }
+  /** There was nothing to read. */
+  | { readonly by: 'nothing' }
+)
+
 /** Why a job failed, in words for the client; the log has the cause. */
 export interface JobFailure {
   readonly status: number
@@ -101,7 +123,7 @@ export interface Position {
   readonly lastId?: string
   /** What stands for all that was finished, where that can be told only by going through it again. */
   readonly digest?: string
-  /** In a scan, the last `_id` that was finished, as EJSON. */
+  /** In a scan, the last `_id` that was finished, as EJSON; if it goes by patients, `patient` is the first of the batch. */
   readonly scanned?: string
 }
 

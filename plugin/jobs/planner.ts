@@ -4,7 +4,7 @@ import type { Logger } from 'winston'
 import { describeError, ExportError, toExportError } from '../errors.js'
 import type { GroupMembers } from '../search/host-hooks.js'
 import type { HostSearch } from '../search/host-search.js'
-import type { Scans } from '../search/scan-lines.js'
+import type { Scans } from '../search/scans.js'
 import type { Caller } from '../search/search-adapter.js'
 import { untilAborted } from '../until-aborted.js'
 import { type FrozenCohort, freezeCohort } from './cohort.js'
@@ -16,7 +16,7 @@ import { tellJobFailed } from './job-end.js'
 import { type Metrics, NO_METRICS } from './metrics.js'
 import type { ExportJob, JobFailure } from './model.js'
 import { pauseAfter, triesFor } from './retry.js'
-import { planScans } from './type-scan.js'
+import { planReading } from './scan-plan.js'
 
 export interface PlannerDependencies {
   readonly jobs: ExportJobs
@@ -67,10 +67,11 @@ async function planAccepted(
   try {
     await letWritesLand(dependencies.writeGrace, signal)
     const frozen = await untilAborted(() => freezePatients(job, dependencies, signal), { signal })
-    const scans = await untilAborted(() => planScans(job, dependencies.scans), { signal })
-    const tasks = await jobs.plan(job, { frozen, ...(scans ? { scans } : {}) })
-    const scanned = Object.keys(scans ?? {}).length
-    logger.info('job.planned', { job: job._id, tasks, scanned, ms: Date.now() - started })
+    const { scans } = dependencies
+    const reading = await untilAborted(() => planReading({ job, frozen, scans, signal }), { signal })
+    const tasks = await jobs.plan(job, { frozen, ...reading })
+    const { readings } = reading
+    logger.info('job.planned', { job: job._id, tasks, readings, ms: Date.now() - started })
     return tasks
   } catch (thrown) {
     const error: unknown = signal.aborted ? signal.reason : thrown

@@ -49,7 +49,7 @@ class ScannedPart implements Part {
   ) {}
 
   get position(): Position {
-    return { path: 0, finished: 0, scanned: this.source.lastId }
+    return { path: 0, finished: 0, ...this.source.position }
   }
 
   /** Goes as far as the first line, if there is one: a file without lines is not to be made. */

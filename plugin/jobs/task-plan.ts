@@ -5,8 +5,8 @@ import type { ExportJob, IdRange, TaskSubject } from './model.js'
 export type TaskPlan = Pick<ExportJob, 'types' | 'notes' | 'listsDeleted' | 'slices' | 'scans' | 'provenance'>
 
 /**
- * The tasks of a job, in the order of their indexes: for each type one for each slice of the cohort or range of its scan,
- * one for what was deleted and one for what was left out, if there is any of it. The same job always has the same.
+ * The tasks of a job, in the order of their indexes: for each type one for each slice of the cohort or range of its scan
+ * (none when there is nothing to scan), one for what was deleted and one for what was left out, if there is any of it. The same job always has the same.
  */
 export function taskSubjects(plan: TaskPlan): readonly TaskSubject[] {
   const { types, notes = [], listsDeleted } = plan
@@ -20,7 +20,8 @@ export function taskSubjects(plan: TaskPlan): readonly TaskSubject[] {
 function tasksOf(type: ResourceType, plan: TaskPlan): readonly TaskSubject[] {
   const resources = { kind: 'resources' as const, type }
   const scanned = plan.scans?.[type]
-  if (scanned !== undefined) return rangesFrom(scanned).map((scan) => ({ ...resources, scan }))
+  if (scanned?.by === 'nothing') return []
+  if (scanned?.by === 'ranges') return rangesFrom(scanned.firsts).map((scan) => ({ ...resources, scan }))
   const slices = isSliced(type, plan) ? (plan.slices ?? []) : []
   if (slices.length === 0) return [resources]
   return rangesFrom(slices).map((patients) => ({ ...resources, patients }))

@@ -6,13 +6,12 @@ import { withElements } from '../fhir/elements.js'
 import type { Resource, ResourceType } from '../fhir/resource.js'
 import type { DeletedSince } from '../search/host-hooks.js'
 import type { HostSearch } from '../search/host-search.js'
-import type { Scans } from '../search/scan-lines.js'
 import type { Caller } from '../search/search-adapter.js'
 import { type Cohort, cohortOf } from './cohort.js'
 import type { Models } from './collections.js'
 import { readDeleted } from './deleted-reader.js'
 import type { ExportJob, FileKind, Position, TaskSubject } from './model.js'
-import { cutIntoParts, type FileLimits, type Part } from './output.js'
+import { cutIntoParts, type Part } from './output.js'
 import { PageSizes } from './page-size.js'
 import { readProvenance } from './provenance-reader.js'
 import {
@@ -22,11 +21,9 @@ import {
   readResources,
   type Selection,
 } from './resource-reader.js'
-import { scanIntoParts } from './scan-parts.js'
-import { scanOf } from './type-scan.js'
+import { type ScanDependencies, scanType } from './type-scan.js'
 
-export interface SourceDependencies {
-  readonly cohorts: Models['cohort']
+export interface SourceDependencies extends ScanDependencies {
   readonly search: HostSearch
   /** Absent: the host cannot tell what was deleted. */
   readonly deletedSince?: DeletedSince | undefined
@@ -34,9 +31,6 @@ export interface SourceDependencies {
   readonly pageSize: number
   /** How large a page may be as JSON, by an estimate, unless its service gives no smaller ones. */
   readonly maxPageBytes: number
-  readonly limits: FileLimits
-  /** Collections that may be read past the services; absent: none. */
-  readonly scans?: Scans | undefined
 }
 
 /** Where the lines of a task come from and where they go. */
@@ -87,13 +81,14 @@ function resourceSource(
   subject: ResourceSubject,
   dependencies: SourceDependencies,
 ): Pick<TaskSource, 'resumesWell' | 'parts'> {
-  const { type, scan } = subject
+  const { type } = subject
   const { limits } = dependencies
-  if (scan !== undefined) {
+  const plan = job.scans?.[type]
+  if (plan !== undefined) {
     return {
       resumesWell: true,
       parts: (from, signal, isEnough) =>
-        scanIntoParts(type, scanOf(job, { type, scan }, dependencies.scans, from), limits, isEnough, signal),
+        scanType(job, { ...subject, plan }, dependencies, { from, signal, isEnough }),
     }
   }
   return {

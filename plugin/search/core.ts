@@ -7,6 +7,12 @@ import { resolve } from 'node:path'
 /** A service of the host, as far as an export calls it. */
 export interface ProfileService {
   search?(args: Readonly<Record<string, unknown>>, context: { readonly req: unknown }): Promise<unknown>
+  /**
+   * Gives the query that `search` would run with these arguments for this request, access rules included, without running
+   * it: `{ collection, filter }`, the name of a collection in the database of the export jobs, which keeps the type as
+   * plain FHIR JSON, and a MongoDB filter. May give a promise.
+   */
+  exportQuery?(args: Readonly<Record<string, unknown>>, context: { readonly req: unknown }): unknown
 }
 
 /** A profile in the host core's configuration. */

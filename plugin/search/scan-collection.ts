@@ -1,4 +1,4 @@
-import { BSON, type Db, type Document, type FindCursor } from 'mongodb'
+import { BSON, type Db, type Document, type FindCursor, type IndexDescriptionInfo } from 'mongodb'
 import type { ResourceType } from '../fhir/resource.js'
 import type { Window } from '../fhir/window.js'
 
@@ -59,17 +59,74 @@ export class ScanCollection {
    *
    * @param after go on after this `_id`
    * @param window documents outside of it may be left out
+   * @param only documents that this filter matches
    */
-  open({ from, below }: ScanRange, after: string | undefined, window: Window): DocumentCursor {
+  open(
+    { from, below }: ScanRange,
+    after: string | undefined,
+    window: Window,
+    only: Document = {},
+  ): DocumentCursor {
     // Bounds of the index, unlike comparisons, go over all types that an `_id` may have.
     const first = after ?? from
-    const cursor = this.db.collection(this.name).find(filterFor(window), {
+    const cursor = this.db.collection(this.name).find(allOf([filterFor(window), only]), {
       ...{ raw: true, batchSize: BATCH, hint: { _id: 1 } },
       ...(first === undefined ? {} : { min: { _id: idFrom(first) } }),
       ...(below === undefined ? {} : { max: { _id: idFrom(below) } }),
     })
     return new DocumentCursor(cursor as unknown as FindCursor<Buffer>, after)
   }
+
+  /**
+   * Opens what filters match, in ascending order of `_id`, by whatever index the database takes.
+   *
+   * @param after go on after this `_id`
+   */
+  openMatches(filters: readonly Document[], after: string | undefined, window: Window): DocumentCursor {
+    // In an expression, unlike in a query, a comparison goes over all types that an `_id` may have.
+    const rest = after === undefined ? [] : [{ $expr: { $gt: ['$_id', { $literal: idFrom(after) }] } }]
+    const cursor = this.db
+      .collection(this.name)
+      .find(allOf([filterFor(window), ...filters, ...rest]), {
+        ...{ raw: true, batchSize: BATCH, allowDiskUse: true },
+      })
+      .sort({ _id: 1 })
+    return new DocumentCursor(cursor as unknown as FindCursor<Buffer>, undefined)
+  }
+
+  /** Whether there is no document at all; looked up, as counts may be wrong after a crash of the database. */
+  async isEmpty(): Promise<boolean> {
+    return (await this.db.collection(this.name).findOne({}, { projection: { _id: 1 } })) === null
+  }
+
+  /** About how many documents there are. */
+  count(): Promise<number> {
+    return this.db.collection(this.name).estimatedDocumentCount()
+  }
+
+  /** Those of these fields by which nothing can be found without reading the whole collection. */
+  async unindexed(fields: readonly string[]): Promise<readonly string[]> {
+    const indexes = await this.db.collection(this.name).indexes()
+    const indexed = new Set(indexes.filter(isComplete).map(({ key }) => firstOf(key)))
+    return fields.filter((field) => !indexed.has(field))
+  }
+}
+
+/** Whether an index has all documents that have the field, in the order of the text of the field. */
+function isComplete(index: IndexDescriptionInfo): boolean {
+  const { partialFilterExpression, collation, hidden } = index
+  return partialFilterExpression === undefined && collation === undefined && hidden !== true
+}
+
+/** The field that an index begins with; `undefined` when it is of a special kind, such as `text`. */
+function firstOf(key: IndexDescriptionInfo['key']): string | undefined {
+  const [field, direction] = Object.entries(key)[0] ?? []
+  return typeof direction === 'number' ? field : undefined
+}
+
+function allOf(filters: readonly Document[]): Document {
+  const narrowing = filters.filter((filter) => Object.keys(filter).length > 0)
+  return narrowing.length < 2 ? (narrowing[0] ?? {}) : { $and: narrowing }
 }
 
 /** The documents of a range, in batches: the next one is on its way while one is worked on. */
@@ -87,6 +144,12 @@ export class DocumentCursor {
   /** The next document of the batch; `undefined` when another one is to be fetched. */
   next(): Buffer | undefined {
     return this.#batch[this.#index++]
+  }
+
+  /** Has the first documents asked for before `fetch` is called. */
+  prepare(): void {
+    this.#coming ??= this.cursor.hasNext()
+    this.#coming.catch(() => undefined)
   }
 
   /** Hands out the last document once more. */

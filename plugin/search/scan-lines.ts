@@ -1,36 +1,20 @@
-import type { Db } from 'mongodb'
 import { withElements } from '../fhir/elements.js'
 import type { Resource, ResourceType } from '../fhir/resource.js'
 import type { Window } from '../fhir/window.js'
+import type { Documents } from './scan-batches.js'
 import type { NdjsonBuffer } from './scan-buffer.js'
-import {
-  type CollectionNames,
-  type DocumentCursor,
-  idOf,
-  ScanCollection,
-  type ScanRange,
-} from './scan-collection.js'
+import { idOf } from './scan-collection.js'
 import { ResourceHead } from './scan-head.js'
+import { CompartmentSelection, type Membership, type PatientBatch } from './scan-selection.js'
 import { Transcoder } from './scan-transcoder.js'
 import { ScanWindow } from './scan-window.js'
 
-/** The types of a host that can be read from their collections. */
-export interface Scans {
-  /** `undefined` when the resources of the type are not known to be in one collection. */
-  of(type: ResourceType, version: string): ScannedType | undefined
-}
-
-export interface ScannedType {
-  /** The first `_id` of each of several ranges of about the same size but the first, as EJSON; none: it is too small. */
-  ranges(): Promise<readonly string[]>
-  read(request: ScanRequest): ScanLines
-}
-
 export interface ScanRequest {
-  readonly range: ScanRange
   /** Go on after this `_id`. */
   readonly after?: string | undefined
   readonly window: Window
+  /** Only what is in the compartments of these patients; absent: all. */
+  readonly membership?: Membership | undefined
   /** Only these root elements. */
   readonly elements?: readonly string[] | undefined
   /** For resources in which something has to be looked at, or changed. */
@@ -48,41 +32,33 @@ export interface Inspection {
 /** What came of a step. */
 export type ScanStep = 'line' | 'problem' | 'passed' | 'fetch'
 
-/** The types that a function finds collections for, in the database of the plugin's own connection. */
-export function scansOf(db: Db, names: CollectionNames): Scans {
-  return {
-    of(type, version) {
-      const name = names(type, version)
-      if (name === undefined) return undefined
-      const collection = new ScanCollection(db, name)
-      return {
-        ranges: () => collection.ranges(),
-        read: (request) =>
-          new ScanLines(type, collection.open(request.range, request.after, request.window), request),
-      }
-    },
-  }
+interface Taken {
+  readonly document: Buffer
+  readonly patients: PatientBatch | undefined
 }
 
-/** The lines of the resources in a range of a collection. */
+/** The lines of the resources among the documents of a collection. */
 export class ScanLines {
   readonly #transcoder: Transcoder
   readonly #whole = new Transcoder()
   readonly #window: ScanWindow
   readonly #head = new ResourceHead()
   readonly #mark: Buffer | undefined
-  #document: Buffer | undefined
-  #before: Buffer | undefined
+  readonly #selection: CompartmentSelection | undefined
+  #last: Taken | undefined
+  #before: Taken | undefined
   #problem = ''
+  #isNamed = true
 
   constructor(
     private readonly type: ResourceType,
-    private readonly cursor: DocumentCursor,
+    private readonly documents: Documents,
     private readonly request: ScanRequest,
   ) {
-    const { window, elements, inspection } = request
+    const { window, elements, inspection, membership } = request
     this.#transcoder = new Transcoder(elements ? { elements: { type, asked: elements } } : {})
     this.#window = new ScanWindow(window)
+    this.#selection = membership && new CompartmentSelection(type, membership)
     this.#mark = inspection && Buffer.from(`${inspection.element}\0`)
   }
 
@@ -91,14 +67,22 @@ export class ScanLines {
    * there is none as yet.
    */
   next(into: NdjsonBuffer): ScanStep {
-    const document = this.cursor.next()
+    const document = this.documents.next()
     if (document === undefined) return 'fetch'
-    this.#before = this.#document
-    this.#document = document
+    const { patients } = this.documents
+    this.#before = this.#last
+    this.#last = { document, patients }
+    this.#isNamed = true
     const head = this.#head
+    const isWhole = head.read(document)
     // A corrupt document may be of this type, so it is not passed over.
-    if (head.read(document) && !head.isOfType(this.type)) return 'passed'
+    if (isWhole && !head.isOfType(this.type)) return 'passed'
     if (!this.#window.includes(head.lastUpdated)) return 'passed'
+    if (this.#selection !== undefined) {
+      const isSelected = isWhole ? this.#selection.selects(document, patients) : undefined
+      if (isSelected === undefined) return this.#ownerless()
+      if (!isSelected) return 'passed'
+    }
     if (this.#mark === undefined || document.indexOf(this.#mark) === -1) return this.#written(document, into)
     return this.#inspected(document, into)
   }
@@ -106,19 +90,21 @@ export class ScanLines {
   /** Takes the last line back, which began here: it comes once more. */
   back(into: NdjsonBuffer, start: number): void {
     into.length = start
-    this.#document = this.#before
-    this.cursor.back()
+    this.#last = this.#before
+    this.documents.back()
   }
 
   /** @returns `false` when there are no more documents */
   fetch(): Promise<boolean> {
-    return this.cursor.fetch()
+    return this.documents.fetch()
   }
 
-  /** The `_id` of the last document, as EJSON. */
-  get lastId(): string {
-    if (this.#document === undefined) throw new Error('No document has come yet.')
-    return idOf(this.#document)
+  /** Where to go on after the last document: its `_id` as EJSON and, if documents come for some patients after the
+   * others, the first of those that it came for. */
+  get position(): { readonly scanned: string; readonly patient?: string } {
+    if (this.#last === undefined) throw new Error('No document has come yet.')
+    const { document, patients } = this.#last
+    return { scanned: idOf(document), ...(patients === undefined ? {} : { patient: patients.first }) }
   }
 
   /** Why the last document could not be written, in words that name no value of it. */
@@ -126,19 +112,26 @@ export class ScanLines {
     return this.#problem
   }
 
-  /** The id of the last resource; `undefined` when it has none. */
+  /** The id of the last resource; `undefined` when it has none, or it may not be told. */
   get resourceId(): string | undefined {
-    return this.#head.id
+    return this.#isNamed ? this.#head.id : undefined
   }
 
   async close(): Promise<void> {
-    await this.cursor.close()
+    await this.documents.close()
   }
 
   #written(document: Buffer, into: NdjsonBuffer, transcoder = this.#transcoder): 'line' | 'problem' {
     const problem = transcoder.transcode(document, into)
     if (problem === undefined) return 'line'
     this.#problem = problem.message
+    return 'problem'
+  }
+
+  /** It may be that of a patient who is not meant, so not even its id is told. */
+  #ownerless(): 'problem' {
+    this.#isNamed = false
+    this.#problem = 'The stored document is not valid BSON'
     return 'problem'
   }
 

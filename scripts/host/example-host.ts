@@ -7,7 +7,7 @@ import type { Logger } from 'winston'
 import type { Settings } from '../../config/settings.js'
 import { storageEnvironment } from '../../config/storage-environment.js'
 import { type BulkExport, type BulkExportOptions, createBulkExport } from '../../plugin/index.js'
-import { collectionName, createHostConfig, deletedSince, ensureIndexes, VERSION } from './index.js'
+import { createHostConfig, deletedSince, ensureIndexes, VERSION } from './index.js'
 import { openStorage } from './storage.js'
 
 const { initialize } = createRequire(import.meta.url)('@asymmetrik/node-fhir-server-core') as {
@@ -56,11 +56,10 @@ export async function openExampleHost(options: ExampleHostOptions): Promise<Exam
   await ensureIndexes(db)
   const root = baseUrl === undefined ? {} : { baseUrl }
   const bulkExport = createBulkExport({
-    config: createHostConfig({ db, profiles, ...root }),
+    config: createHostConfig({ db, profiles, ...root, queries: settings.exportRead === 'scan' }),
     mongodb: { uri, database },
     ...{ storage, workers, logger, ...root },
     deletedSince: deletedSince(db),
-    ...(settings.exportRead === 'scan' ? { collections: collectionName } : {}),
     ...exportOptions,
   })
   let server: Server | undefined

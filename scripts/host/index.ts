@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module'
 import type { Db } from 'mongodb'
 import { hostTypes, VERSION } from './core.js'
-import { createService, type HostService } from './service.js'
+import { type ExportQuery, searchQuery } from './export-query.js'
+import { createService, type HostService, type ServiceContext } from './service.js'
 
 export { collectionName, type ResourceDocument, type StoredResource } from './collection.js'
 export { hostTypes, VERSION } from './core.js'
@@ -14,7 +15,10 @@ export { deletedSince } from './tombstone.js'
 
 /** One resource type in the configuration of the core. */
 export interface HostProfile {
-  readonly service: HostService
+  readonly service: HostService & {
+    /** The query of `search`, for exports; only where it is offered. */
+    exportQuery?(args: Readonly<Record<string, unknown>>, context: ServiceContext): ExportQuery
+  }
   readonly versions: readonly string[]
   /** Path of the module that tells the core the search parameters. */
   readonly metadata: string
@@ -36,16 +40,21 @@ const require = createRequire(import.meta.url)
  *
  * @param options.profiles settings by type that are added to the profile, or take the place of its own
  * @param options.baseUrl public root URL of the server, without the FHIR version; default: that of each request
+ * @param options.queries whether the services offer `exportQuery`; default: they do not
  */
 export function createHostConfig(options: {
   readonly db: Db
   readonly profiles?: Readonly<Record<string, object>>
   readonly baseUrl?: string
+  readonly queries?: boolean
 }): HostConfig {
-  const { db, profiles = {}, baseUrl } = options
+  const { db, profiles = {}, baseUrl, queries = false } = options
   const metadata = require.resolve('./metadata.js')
   const profileOf = (type: string): HostProfile => ({
-    service: createService(db, type, baseUrl),
+    service: {
+      ...createService(db, type, baseUrl),
+      ...(queries && { exportQuery: (args, { req }) => searchQuery(type, args, req) }),
+    },
     versions: [VERSION],
     metadata,
     ...profiles[type],

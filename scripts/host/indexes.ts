@@ -10,8 +10,8 @@ import { tombstonesOf } from './tombstone.js'
 const AT_ONCE = 8
 
 /**
- * Makes the indexes that are missing: on `meta.lastUpdated` and on each reference that puts a resource into a
- * patient's compartment. The latter have the key as a second part, so that the pages of a search by patient
+ * Makes the indexes that are missing: on `meta.lastUpdated`, on the `id` of Patients and on each reference that puts a
+ * resource into a patient's compartment. The latter have the key as a second part, so that the pages of a search by patient
  * come out of the index in their order.
  *
  * @param types those whose collection there is, if absent, and their tombstones; a collection that is to come
@@ -33,6 +33,7 @@ export async function ensureTombstoneIndexes(db: Db, type: string): Promise<void
 async function ensureResourceIndexes(db: Db, type: string): Promise<void> {
   await collectionOf(db, type).createIndexes([
     { key: { 'meta.lastUpdated': 1 } },
+    ...(type === 'Patient' ? [{ key: { id: 1 } } as const] : []),
     ...patientReferences(type).map((path) => ({ key: { [path]: 1, _id: 1 } as const })),
   ])
 }

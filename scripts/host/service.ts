@@ -3,10 +3,10 @@ import type { Db, Document, Filter as MongoFilter } from 'mongodb'
 import { collectionOf, documentOf, type ResourceDocument, type StoredResource } from './collection.js'
 import { VERSION } from './core.js'
 import { allOf } from './element-filter.js'
+import { searchQuery } from './export-query.js'
 import { ensureIndexes, ensureTombstoneIndexes } from './indexes.js'
 import { invalid, refusal } from './refusal.js'
 import { removeResource } from './removal.js'
-import { searchFilter } from './search-filter.js'
 import {
   baseUrl,
   pageRequest,
@@ -52,7 +52,7 @@ export function createService(db: Db, type: string, rootUrl?: string): HostServi
       const parameters = sentParameters(req)
       const page = pageRequest(parameters)
       const base = baseUrl(req, VERSION)
-      const filter = searchFilter(type, withDropped(args, parameters), base === undefined ? {} : { base })
+      const { filter } = searchQuery(type, args, req)
       const query = (
         page.after === undefined ? filter : allOf([{ _id: { $gt: page.after } }, filter])
       ) as MongoFilter<ResourceDocument>
@@ -134,20 +134,6 @@ function once(work: () => Promise<void>): () => Promise<void> {
     })
     return done
   }
-}
-
-/**
- * The arguments and those parameters that the core has dropped: of `name:exact=A&name:contains=b` it passes
- * only the first on, which would make the answer wider than asked for.
- */
-function withDropped(args: Args, parameters: Args): Args {
-  const names = new Set(Object.keys(args).map(nameOf))
-  const dropped = Object.entries(parameters).filter(([key]) => !(key in args) && names.has(nameOf(key)))
-  return { ...Object.fromEntries(dropped), ...args }
-}
-
-function nameOf(key: string): string {
-  return key.split(':', 1)[0] as string
 }
 
 function resourceIn({ body }: SearchRequest, type: string): StoredResource {

@@ -69,8 +69,8 @@ describe('exportJobs', () => {
     it('makes the tasks of the cohort that counts, whoever plans', async () => {
       await record.jobs.accept(newJob('a'))
       const job = { _id: 'a', types: ['A', 'B'] }
-      await record.jobs.plan(job, { frozen: { id: 'first', slices: ['p2'] } })
-      await record.jobs.plan(job, { frozen: { id: 'second', slices: ['p5', 'p7', 'p9'] } })
+      await record.jobs.plan(job, { frozen: { id: 'first', size: 0, slices: ['p2'] } })
+      await record.jobs.plan(job, { frozen: { id: 'second', size: 0, slices: ['p5', 'p7', 'p9'] } })
       expect(await record.jobs.job('a')).to.deep.include({ cohort: 'first', slices: ['p2'] })
       const tasks = await record.jobs.tasks('a')
       const ranges = tasks.map(({ type, patients }) => [type, patients?.from, patients?.below].join())
@@ -118,7 +118,7 @@ describe('exportJobs', () => {
     it('does not complete a job of which somebody knows only what it was before it was planned', async () => {
       await record.jobs.accept(newJob('a', ['A']))
       const before = { _id: 'a', types: ['A'] }
-      await record.jobs.plan(before, { frozen: { id: 'cohort', slices: ['p2', 'p3'] } })
+      await record.jobs.plan(before, { frozen: { id: 'cohort', size: 0, slices: ['p2', 'p3'] } })
       for (const isLast of [false, false, true]) {
         await record.jobs.release(await claimed(), 'done')
         expect(await record.jobs.settle(before)).to.equal(isLast)

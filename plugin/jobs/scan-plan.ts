@@ -1,0 +1,141 @@
+import { versionOf } from '../fhir/base-url.js'
+import type { ResourceType } from '../fhir/resource.js'
+import type { ReadingOffer, ScannedType, ScanOrigin, Scans } from '../search/scans.js'
+import type { Caller } from '../search/search-adapter.js'
+import type { FrozenCohort } from './cohort.js'
+import { blaming } from './failure-reason.js'
+import type { ExportJob, ScanPlan } from './model.js'
+import {
+  cohortReading,
+  demandOf,
+  type Reading,
+  readingOf,
+  readingsByWay,
+  type TypesReading,
+} from './reading-way.js'
+
+/** How the types of a job are read. */
+export interface ReadingPlan {
+  /** Those that are read from their collections; absent: none. */
+  readonly scans?: ExportJob['scans']
+  readonly readings: readonly TypesReading[]
+}
+
+/** What planning a scan goes by. */
+export interface PlanningScans {
+  readonly job: ExportJob
+  /** The cohort of the job; absent: it has none. */
+  readonly frozen: FrozenCohort | undefined
+  readonly scans: Scans | undefined
+  readonly signal: AbortSignal
+}
+
+/** How many types are looked at at once. */
+const AT_ONCE = 8
+/**
+ * How many patients are read for at once. More make the database's sort of a batch larger, fewer make more queries; see
+ * ARCHITECTURE.md.
+ */
+const BATCH = 50
+
+/**
+ * Decides for each type of a job how it is read, and cuts the work. What it finds out may be otherwise a moment later, so
+ * it counts only once it is in the record of the job.
+ */
+export async function planReading(planning: PlanningScans): Promise<ReadingPlan> {
+  const { job } = planning
+  const patientCount = once(() => countPatients(planning))
+  const found = new Map<ResourceType, Reading & { readonly plan?: ScanPlan }>()
+  const waiting = [...job.types]
+  const work = async () => {
+    for (let type = waiting.shift(); type !== undefined; type = waiting.shift()) {
+      planning.signal.throwIfAborted()
+      found.set(type, await planType(type, planning, patientCount))
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  const inOrder = job.types.flatMap((type) => {
+    const reading = found.get(type)
+    return reading === undefined ? [] : [[type, reading] as const]
+  })
+  const scans = inOrder.flatMap(([type, { plan }]) => (plan === undefined ? [] : [[type, plan] as const]))
+  return {
+    ...(scans.length === 0 ? {} : { scans: Object.fromEntries(scans) }),
+    readings: readingsByWay(inOrder),
+  }
+}
+
+async function planType(
+  type: ResourceType,
+  planning: PlanningScans,
+  patientCount: () => Promise<number | undefined>,
+): Promise<Reading & { readonly plan?: ScanPlan }> {
+  const { job, scans, frozen } = planning
+  const demand = demandOf(job, type)
+  const offer = offerOf(type, planning)
+  const { origin, ...reading } = readingOf(demand, offer)
+  if (origin === undefined || scans === undefined) return reading
+  const scanned = await findScan(job, { type, origin }, scans, planning.signal)
+  if (scanned.obstacle !== undefined) {
+    const { way } = readingOf(demand, { ...offer, origins: [] })
+    return { way, reason: `its exportQuery gives a filter with ${scanned.obstacle}, which no scan can have` }
+  }
+  const { collection } = scanned
+  const as = (plan: Cut, more?: string) => ({
+    ...(more === undefined ? reading : { ...reading, reason: `${reading.reason}; ${more}` }),
+    plan: { origin, collection, ...plan },
+  })
+  if (frozen?.size === 0) return as({ by: 'nothing' }, 'no patient is asked for')
+  if (await scanned.isEmpty()) return as({ by: 'nothing' }, 'its collection is empty')
+  if (frozen === undefined) return as({ by: 'ranges', firsts: await scanned.ranges() })
+  const { by, reason } = cohortReading({
+    ...{ patients: frozen.size, all: await patientCount() },
+    unindexed: await scanned.unindexed(),
+  })
+  if (by === 'patients') return as({ by, batch: BATCH }, reason)
+  return as({ by, firsts: await scanned.ranges() }, reason)
+}
+
+/** A plan but for where its collection is known from. */
+type Cut = ScanPlan extends infer Plan
+  ? Plan extends ScanPlan
+    ? Omit<Plan, 'origin' | 'collection'>
+    : never
+  : never
+
+/** The collection of a type and the filter of a job for it. */
+export function findScan(
+  job: ExportJob,
+  { type, origin }: { readonly type: ResourceType; readonly origin: ScanOrigin },
+  scans: Scans,
+  signal: AbortSignal,
+): Promise<ScannedType> {
+  const queries = job.filters?.filter((filter) => filter.type === type).map(({ query }) => query)
+  return blaming('service', () =>
+    scans.find({
+      ...{ type, origin, signal, base: job.base, caller: JSON.parse(job.caller) as Caller },
+      queries: queries === undefined || queries.length === 0 ? undefined : queries,
+    }),
+  )
+}
+
+function offerOf(type: ResourceType, { job, scans }: Pick<PlanningScans, 'job' | 'scans'>): ReadingOffer {
+  return scans?.offer(type, versionOf(job.base)) ?? { origins: [], hasStream: false }
+}
+
+/** About how many Patients there are; `undefined` when they are in no collection that is known. */
+async function countPatients(planning: PlanningScans): Promise<number | undefined> {
+  const { job, scans, signal } = planning
+  const [origin] = offerOf('Patient', planning).origins
+  if (scans === undefined || origin === undefined) return undefined
+  const patients = await findScan({ ...job, filters: [] }, { type: 'Patient', origin }, scans, signal)
+  return patients.count()
+}
+
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let done: Promise<T> | undefined
+  return () => {
+    done ??= work()
+    return done
+  }
+}

@@ -1,0 +1,141 @@
+import type { Db, Document } from 'mongodb'
+import { ExportError } from '../errors.js'
+import { versionOf } from '../fhir/base-url.js'
+import type { ResourceType } from '../fhir/resource.js'
+import type { HostQueries, HostQuestion } from './host-query.js'
+import { PatientDocuments } from './scan-batches.js'
+import { type CollectionNames, ScanCollection, type ScanRange } from './scan-collection.js'
+import { type CollectionQuery, collectionQuery, obstacleIn } from './scan-filter.js'
+import { ScanLines, type ScanRequest } from './scan-lines.js'
+import { patientFields, patientFilter } from './scan-patient-filter.js'
+import type { Membership } from './scan-selection.js'
+
+/** Where it is known from which collection has a type: from its service, or from the option `collections`. */
+export type ScanOrigin = 'exportQuery' | 'collections'
+
+/** What a host offers for a type besides `search`. */
+export interface ReadingOffer {
+  /** From where it is known which collection has it, the best first; empty: it is not known. */
+  readonly origins: readonly ScanOrigin[]
+  /** Whether its service has `searchStream`. */
+  readonly hasStream: boolean
+}
+
+/** The types of a host that can be read from their collections. */
+export interface Scans {
+  offer(type: ResourceType, version: string): ReadingOffer
+  /**
+   * Finds out the collection and the filter.
+   *
+   * @throws ExportError when the service gives no query that can be run, or this process does not know the origin
+   */
+  find(asked: ScanSubject): Promise<ScannedType>
+}
+
+export interface ScanSubject extends Omit<HostQuestion, 'query'> {
+  readonly origin: ScanOrigin
+  /** Searches of which a resource must match at least one, as query strings; absent: no filter. */
+  readonly queries?: readonly string[] | undefined
+}
+
+export interface ScannedType {
+  /** The name of its collection. */
+  readonly collection: string
+  /** An operator in the query of the service that no scan can have, such as `$text`; absent: none. */
+  readonly obstacle?: string | undefined
+  /** Whether its collection has no document at all, or is not there. */
+  isEmpty(): Promise<boolean>
+  /** About how many documents its collection has. */
+  count(): Promise<number>
+  /** The first `_id` of each of several ranges of about the same size but the first, as EJSON; none: it is too small. */
+  ranges(): Promise<readonly string[]>
+  /** The fields with references to patients, or the `id` of Patients, that no index begins with. */
+  unindexed(): Promise<readonly string[]>
+  /** Reads a range, in ascending order of `_id`. */
+  read(range: ScanRange, request: ScanRequest): ScanLines
+  /**
+   * Reads what is in the compartments of patients, by an index on references to them.
+   *
+   * @param batches the patients that are read for together; all in ascending order
+   */
+  readPatients(
+    batches: AsyncIterator<readonly string[]>,
+    request: ScanRequest & { readonly membership: Membership },
+  ): ScanLines
+}
+
+export interface ScanOptions {
+  /** The database of the plugin's own connection. */
+  readonly db: Db
+  /** The option `collections`; absent: there is none. */
+  readonly names?: CollectionNames | undefined
+  readonly queries: HostQueries
+}
+
+export function scansOf({ db, names, queries }: ScanOptions): Scans {
+  return {
+    offer(type, version) {
+      const { hasQuery, hasStream } = queries.offer(type, version)
+      const hasName = names?.(type, version) !== undefined
+      return {
+        origins: [
+          ...(hasQuery ? (['exportQuery'] as const) : []),
+          ...(hasName ? (['collections'] as const) : []),
+        ],
+        hasStream,
+      }
+    },
+    async find(subject) {
+      const { type, base, origin } = subject
+      if (origin === 'exportQuery') return scannedType(db, type, await queryOf(subject, queries))
+      const collection = names?.(type, versionOf(base))
+      if (collection === undefined) throw unknownHere(type, 'no collection')
+      return scannedType(db, type, { collection, filter: {} })
+    },
+  }
+}
+
+/** Each document comes once, so a resource that several searches would find needs no care. */
+async function queryOf(
+  { origin, queries = [''], ...question }: ScanSubject,
+  services: HostQueries,
+): Promise<CollectionQuery> {
+  const { type, base } = question
+  if (!services.offer(type, versionOf(base)).hasQuery) throw unknownHere(type, 'no exportQuery')
+  const found = await Promise.all(
+    queries.map(async (query) => collectionQuery(type, await services.ask({ ...question, query }))),
+  )
+  const [{ collection, filter }] = found as [CollectionQuery]
+  if (found.some((other) => other.collection !== collection)) {
+    const text = `exportQuery of the service of ${type} names several collections; an export reads a type from one.`
+    throw new ExportError(500, text)
+  }
+  return { collection, filter: found.length === 1 ? filter : { $or: found.map((one) => one.filter) } }
+}
+
+function scannedType(db: Db, type: ResourceType, { collection: name, filter }: CollectionQuery): ScannedType {
+  const collection = new ScanCollection(db, name)
+  return {
+    collection: name,
+    obstacle: obstacleIn(filter),
+    isEmpty: () => collection.isEmpty(),
+    count: () => collection.count(),
+    ranges: () => collection.ranges(),
+    unindexed: () => collection.unindexed(patientFields(type)),
+    read: (range, request) =>
+      new ScanLines(type, collection.open(range, request.after, request.window, filter), request),
+    readPatients(batches, request) {
+      const open = (patients: readonly string[], isFirst: boolean) => {
+        const filters: Document[] = [patientFilter(type, patients, request.membership.base), filter]
+        return collection.openMatches(filters, isFirst ? request.after : undefined, request.window)
+      }
+      return new ScanLines(type, new PatientDocuments(batches, open), request)
+    },
+  }
+}
+
+/** What passes when all processes are of the same version and have the same options. */
+function unknownHere(type: ResourceType, what: string): ExportError {
+  const text = `This worker knows ${what} of ${type}, as the process has that planned the export.`
+  return new ExportError(503, text, { code: 'transient' })
+}
