@@ -4,7 +4,9 @@ import { drainFigure } from './drain.js'
 import { exportFigure } from './export.js'
 import { hostFigure } from './host.js'
 import { kickOffsFigure } from './kick-offs.js'
+import { largeGroupFigure } from './large-group.js'
 import { memoryFigure } from './memory.js'
+import { smallGroupFigure } from './small-group.js'
 import { smallInLargeFigure } from './small-in-large.js'
 import { storagesFigure } from './storages.js'
 import { workersFigure } from './workers.js'
@@ -17,6 +19,8 @@ export const FIGURES: readonly Figure[] = [
   workersFigure,
   hostFigure,
   smallInLargeFigure,
+  smallGroupFigure,
+  largeGroupFigure,
   memoryFigure,
   costFigure,
   storagesFigure,

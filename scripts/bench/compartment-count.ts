@@ -1,0 +1,23 @@
+import type { Db } from 'mongodb'
+import { COMPARTMENT_TYPES, compartmentPaths } from '../../plugin/fhir/patient-compartment.js'
+import { collectionOf } from '../host/collection.js'
+
+/**
+ * How many resources are in the compartments of patients of generated data, in which all references are plain: counted by
+ * the database, so that an export can be checked against it.
+ *
+ * @param patients absent: all of them
+ */
+export async function countCompartments(db: Db, patients?: readonly string[]): Promise<number> {
+  const reference = patients ? { $in: patients.map((id) => `Patient/${id}`) } : /^Patient\//
+  const counts = await Promise.all(
+    COMPARTMENT_TYPES.map((type) => {
+      const fields = compartmentPaths(type).map(({ path }) => ({
+        [`${path.join('.')}.reference`]: reference,
+      }))
+      const own = patients ? { id: { $in: patients } } : {}
+      return collectionOf(db, type).countDocuments(type === 'Patient' ? own : { $or: fields })
+    }),
+  )
+  return counts.reduce((sum, count) => sum + count, 0)
+}
