@@ -131,7 +131,8 @@ export const optionsSchema = z.strictObject({
   authorize: z.custom<Authorize>((value) => typeof value === 'function', 'must be a function').optional(),
   /**
    * Names the collection of the host's database that keeps a type as plain FHIR JSON, one resource a document, all of them
-   * for every caller: system exports without filters are read from there, much faster than through the search service.
+   * for every caller: unless a `_typeFilter` needs its search, it is read from there, at all levels, and much faster. Rules of
+   * services hold only in `exportQuery` (see `ProfileService`), which counts where a type has both.
    */
   collections: z
     .custom<CollectionNames>((value) => typeof value === 'function', 'must be a function')

@@ -52,13 +52,14 @@ export function readingOf(
   if (origin === 'collections' && !isFiltered) {
     return { way: 'scan', origin, reason: 'the option collections names its collection' }
   }
-  const why =
-    origin === 'collections'
-      ? '_typeFilter needs its service, which has no exportQuery'
-      : 'its service has no exportQuery and no collection is known'
-  return hasStream
-    ? { way: 'stream', reason: `its service has searchStream; ${why}` }
-    : { way: 'search', reason: why }
+  const lack = hasStream ? 'has searchStream but no exportQuery' : 'has no exportQuery'
+  return {
+    way: hasStream ? 'stream' : 'search',
+    reason:
+      origin === 'collections'
+        ? `_typeFilter needs its service, which ${lack}`
+        : `its service ${lack} and no collection is known`,
+  }
 }
 
 /** What is known of a cohort, and of the collection that its resources are in. */

@@ -34,6 +34,13 @@ export function hostQueries(
   { profiles }: Pick<HostConfig, 'profiles'>,
   { searchTimeout: timeout }: { readonly searchTimeout: number },
 ): HostQueries {
+  const sanitizers = new Map<string, ReturnType<typeof sanitizerFor>>()
+  const sanitizerOf = (type: ResourceType, version: string) => {
+    const key = `${version}/${type}`
+    const sanitize = sanitizers.get(key) ?? sanitizerFor(type, version, byType.get(type)?.metadata)
+    sanitizers.set(key, sanitize)
+    return sanitize
+  }
   const byType = new Map(Object.entries(profiles).map(([key, profile]) => [typeOf(key), profile]))
   return {
     offer(type, version) {
@@ -46,7 +53,7 @@ export function hostQueries(
       const profile = byType.get(type)
       const service: ProfileService = profile === undefined ? {} : serviceOf(profile)
       const req = hostRequest(base, type, new URLSearchParams(query), caller)
-      const args = sanitizerFor(type, versionOf(base), profile?.metadata)(req)
+      const args = sanitizerOf(type, versionOf(base))(req)
       // `service.exportQuery(…)`: a service may be a class instance that needs its `this`.
       return untilAborted(async () => service.exportQuery?.(args, { req }), {
         ...{ signal, timeout, late: () => tooSlow(type, timeout) },

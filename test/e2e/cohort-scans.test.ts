@@ -168,4 +168,47 @@ describe('patient and group exports that read collections', function () {
       expect(retried).to.have.length.above(3)
     })
   }
+
+  it('share a cohort of several slices among workers, each resource once', async () => {
+    const patients = Array.from({ length: 12_000 }, (_, index) => `y${index}`)
+    const members = patients.filter((_, index) => index % 10 === 0)
+    const ordered = [...members].sort()
+    const [lowest, highest] = [ordered[0] as string, ordered.at(-1) as string]
+    const to = (id: string) => ({ reference: `Patient/${id}` })
+    const condition = (id: string, subject: string, asserter: string) => {
+      return { resourceType: 'Condition', id, meta, subject: to(subject), asserter: to(asserter) }
+    }
+    const conditions = [
+      ...ordered.map((id, index) =>
+        condition(`next-${id}`, id, ordered[(index + 1) % ordered.length] as string),
+      ),
+      ...[
+        condition('ends', highest, lowest),
+        condition('half', 'y1', highest),
+        condition('none', 'y1', 'y2'),
+      ],
+    ]
+    await store(database, [
+      ...patients.map((id) => ({ resourceType: 'Patient', id, meta })),
+      ...conditions,
+      { ...GROUP, id: 'large', member: members.map((id) => ({ entity: to(id) })) },
+    ])
+    await ensureIndexes(database.db, types)
+    const host = await start(true, { maxFileResources: 100_000, workers: 4 })
+    const { lines, job } = await exportedLines(host, database, 'Group/large/$export', {
+      _type: 'Condition,Patient',
+    })
+    expect(job.slices).to.have.length(1)
+    expect(Object.values(job.scans ?? {}).map(({ by }) => by)).to.deep.equal(['patients', 'patients'])
+    const ids = (type: string) =>
+      (lines.get(type) ?? []).map((line) => (JSON.parse(line) as { id: string }).id).sort()
+    expect(ids('Patient')).to.deep.equal(ordered)
+    expect(ids('Condition')).to.deep.equal(
+      conditions
+        .map(({ id }) => id)
+        .filter((id) => id !== 'none')
+        .sort(),
+    )
+    expect(host.log.filter(({ message }) => message === 'task.done')).to.have.length(4)
+  })
 })

@@ -55,7 +55,9 @@ describe('the log of an export', () => {
     const bytes = first + second + third
     const task = { attempt: 1, exports: 'Patient' }
     const level = 'info'
-    expect(fieldsOf(log, 'job.planned')).to.deep.equal([{ level, tasks: 1, scanned: 0 }])
+    const reason = 'its service has no exportQuery and no collection is known'
+    const reading = { way: 'search', reason, types: ['Patient'] }
+    expect(fieldsOf(log, 'job.planned')).to.deep.equal([{ level, tasks: 1, readings: [reading] }])
     expect(fieldsOf(log, 'task.claimed')).to.deep.equal([{ level: 'debug', ...task, failures: 0 }])
     expect(fieldsOf(log, 'file.written')).to.deep.equal([
       { level, ...task, kind: 'output', name: 'Patient-1.ndjson', resources: 2, bytes: first + second },

@@ -6,6 +6,8 @@ const resources = (type: string, from?: string, below?: string) => ({
   ...(from || below ? { patients: { ...(from && { from }), ...(below && { below }) } } : {}),
 })
 
+const SCAN = { origin: 'exportQuery', collection: 'c' } as const
+
 describe('the tasks of a job', () => {
   const cases: readonly [string, TaskPlan, readonly object[]][] = [
     ['without anything are none', { types: [] }, []],
@@ -41,6 +43,30 @@ describe('the tasks of a job', () => {
       'cut Provenance like any type where it does not',
       { types: ['Provenance'], slices: ['p2'] },
       [resources('Provenance', undefined, 'p2'), resources('Provenance', 'p2')],
+    ],
+    [
+      'of a scan are one for each range, which touch, or for each slice, and none where there is nothing',
+      {
+        ...{ types: ['A', 'B', 'C', 'D'], slices: ['p2'] },
+        scans: {
+          A: { ...SCAN, by: 'ranges', firsts: ['i', 'j'] },
+          B: { ...SCAN, by: 'patients', batch: 50 },
+          C: { ...SCAN, by: 'nothing' },
+          D: { ...SCAN, by: 'ranges', firsts: [] },
+        },
+      },
+      [
+        { kind: 'resources', type: 'A', scan: { below: 'i' } },
+        { kind: 'resources', type: 'A', scan: { from: 'i', below: 'j' } },
+        { kind: 'resources', type: 'A', scan: { from: 'j' } },
+        ...[resources('B', undefined, 'p2'), resources('B', 'p2')],
+        { kind: 'resources', type: 'D', scan: {} },
+      ],
+    ],
+    [
+      'of scans alone that find nothing are none',
+      { types: ['A'], scans: { A: { ...SCAN, by: 'nothing' } } },
+      [],
     ],
   ]
   for (const [what, plan, expected] of cases) {
