@@ -20,10 +20,10 @@ import { useDatabase } from '../support/mongodb.js'
 
 const NOW = '2024-05-01T12:00:00.000Z'
 const meta = { lastUpdated: NOW }
-const OTHERS = Array.from({ length: 700 }, (_, index) => `x${index}`)
+const OTHERS = Array.from({ length: 700 }, (_, index) => `${index < 350 ? 'a' : 'x'}${index}`)
 const POPULATION = [...population({ patients: 25 })]
-/** More than are read for at once, and few among all patients. */
-const MEMBERS = ['p1', 'p2', 'p3', 'p5', 'p10', 'p20', ...OTHERS.slice(0, 55), 'nobody']
+/** More than are read for at once, and few among all patients; those with records are in the middle of the order. */
+const MEMBERS = ['p1', 'p2', 'p3', 'p5', 'p10', 'p20', ...OTHERS.slice(304, 359), 'nobody']
 const GROUP = {
   ...{ resourceType: 'Group', id: 'g', type: 'person', actual: true, meta },
   member: MEMBERS.map((id) => ({ entity: { reference: `Patient/${id}` } })),
@@ -116,7 +116,7 @@ describe('patient and group exports that read collections', function () {
 
   const GROUP_EXPORT = 'Group/g/$export'
   const EVERYONE = 'Patient/$export'
-  const patient = ['p1', 'p10', 'p11', 'x5'].map((id) => `Patient/${id}`)
+  const patient = ['p1', 'p10', 'p11', 'x355'].map((id) => `Patient/${id}`)
   const filter = [
     'Observation?status=final',
     'Observation?category=laboratory',
@@ -127,7 +127,7 @@ describe('patient and group exports that read collections', function () {
     [GROUP_EXPORT, { _since: '2024-01-01T00:00:00Z', _until: NOW }],
     [GROUP_EXPORT, { _typeFilter: filter, _type: 'Patient,Observation,Condition' }],
     [GROUP_EXPORT, { _elements: 'Patient.name,Observation.status,id', _since: '2023-06-01T00:00:00Z' }],
-    [GROUP_EXPORT, { patient: [...patient.slice(0, 2), 'Patient/x5'] }],
+    [GROUP_EXPORT, { patient: [...patient.slice(0, 2), 'Patient/x355'] }],
     [EVERYONE, {}],
     [EVERYONE, { _typeFilter: filter[0] as string, _until: NOW, _type: 'Observation' }],
     [EVERYONE, { patient }],
