@@ -68,7 +68,7 @@ async function planAccepted(
     await letWritesLand(dependencies.writeGrace, signal)
     const frozen = await untilAborted(() => freezePatients(job, dependencies, signal), { signal })
     const { scans } = dependencies
-    const reading = await untilAborted(() => planReading({ job, frozen, scans, signal }), { signal })
+    const reading = await untilAborted(() => planReading({ job, frozen, scans, signal, logger }), { signal })
     const tasks = await jobs.plan(job, { frozen, ...reading })
     const { readings } = reading
     logger.info('job.planned', { job: job._id, tasks, readings, ms: Date.now() - started })

@@ -66,7 +66,7 @@ export function readingOf(
 export interface CohortSize {
   /** How many patients it has. */
   readonly patients: number
-  /** How many Patients there are; absent: it is not known. */
+  /** How many Patients there are, counted up to `mostThatMatter`; absent: it is not known. */
   readonly all?: number | undefined
   /** Fields with references to patients that no index begins with. */
   readonly unindexed: readonly string[]
@@ -89,6 +89,11 @@ export function cohortReading({ patients, all, unindexed }: CohortSize): {
   return isSmall
     ? { by: 'patients', reason: 'by its indexes on patients, as few are asked for' }
     : { by: 'ranges', reason: 'all of it is looked at, as many patients are asked for' }
+}
+
+/** More Patients than this make no difference to a cohort of so many. */
+export function mostThatMatter(patients: number): number {
+  return Math.ceil(patients / SMALL_SHARE)
 }
 
 /** Puts together what is read in the same way, for people. */

@@ -1,3 +1,5 @@
+import type { Logger } from 'winston'
+import { describeError } from '../errors.js'
 import { versionOf } from '../fhir/base-url.js'
 import type { ResourceType } from '../fhir/resource.js'
 import type { ReadingOffer, ScannedType, ScanOrigin, Scans } from '../search/scans.js'
@@ -8,6 +10,7 @@ import type { ExportJob, ScanPlan } from './model.js'
 import {
   cohortReading,
   demandOf,
+  mostThatMatter,
   type Reading,
   readingOf,
   readingsByWay,
@@ -28,6 +31,7 @@ export interface PlanningScans {
   readonly frozen: FrozenCohort | undefined
   readonly scans: Scans | undefined
   readonly signal: AbortSignal
+  readonly logger: Pick<Logger, 'debug'>
 }
 
 /** How many types are looked at at once. */
@@ -44,13 +48,17 @@ const BATCH = 50
  */
 export async function planReading(planning: PlanningScans): Promise<ReadingPlan> {
   const { job } = planning
-  const patientCount = once(() => countPatients(planning))
+  const known = {
+    patientCount: once(() => countPatients(planning)),
+    // One question for all types, since most of those that a host serves have no collection.
+    collections: once(() => planning.scans?.collections() ?? Promise.resolve(new Set<string>())),
+  }
   const found = new Map<ResourceType, Reading & { readonly plan?: ScanPlan }>()
   const waiting = [...job.types]
   const work = async () => {
     for (let type = waiting.shift(); type !== undefined; type = waiting.shift()) {
       planning.signal.throwIfAborted()
-      found.set(type, await planType(type, planning, patientCount))
+      found.set(type, await planType(type, planning, known))
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
@@ -65,18 +73,24 @@ export async function planReading(planning: PlanningScans): Promise<ReadingPlan>
   }
 }
 
+/** What is found out once for all types of a job, when it is needed. */
+interface KnownToAll {
+  patientCount(): Promise<number | undefined>
+  collections(): Promise<ReadonlySet<string>>
+}
+
 async function planType(
   type: ResourceType,
   planning: PlanningScans,
-  patientCount: () => Promise<number | undefined>,
+  { patientCount, collections }: KnownToAll,
 ): Promise<Reading & { readonly plan?: ScanPlan }> {
   const { job, scans, frozen } = planning
   const demand = demandOf(job, type)
   const offer = offerOf(type, planning)
-  const { origin, ...reading } = readingOf(demand, offer)
+  const { origin = demand.isAssociated ? offer.origins[0] : undefined, ...reading } = readingOf(demand, offer)
   if (origin === undefined || scans === undefined) return reading
   const scanned = await findScan(job, { type, origin }, scans, planning.signal)
-  if (scanned.obstacle !== undefined) {
+  if (scanned.obstacle !== undefined && reading.way === 'scan') {
     const { way } = readingOf(demand, { ...offer, origins: [] })
     return { way, reason: `its exportQuery gives a filter with ${scanned.obstacle}, which no scan can have` }
   }
@@ -86,7 +100,9 @@ async function planType(
     plan: { origin, collection, ...plan },
   })
   if (frozen?.size === 0) return as({ by: 'nothing' }, 'no patient is asked for')
-  if (await scanned.isEmpty()) return as({ by: 'nothing' }, 'its collection is empty')
+  const isThere = (await collections()).has(collection)
+  if (!isThere || (await scanned.isEmpty())) return as({ by: 'nothing' }, 'its collection is empty')
+  if (reading.way !== 'scan') return reading
   if (frozen === undefined) return as({ by: 'ranges', firsts: await scanned.ranges() })
   const { by, reason } = cohortReading({
     ...{ patients: frozen.size, all: await patientCount() },
@@ -123,13 +139,20 @@ function offerOf(type: ResourceType, { job, scans }: Pick<PlanningScans, 'job' |
   return scans?.offer(type, versionOf(job.base)) ?? { origins: [], hasStream: false }
 }
 
-/** About how many Patients there are; `undefined` when they are in no collection that is known. */
+/** About how many Patients there are, if it matters and can be told. */
 async function countPatients(planning: PlanningScans): Promise<number | undefined> {
-  const { job, scans, signal } = planning
+  const { job, scans, frozen, signal } = planning
   const [origin] = offerOf('Patient', planning).origins
-  if (scans === undefined || origin === undefined) return undefined
-  const patients = await findScan({ ...job, filters: [] }, { type: 'Patient', origin }, scans, signal)
-  return patients.count()
+  if (scans === undefined || origin === undefined || frozen === undefined) return undefined
+  try {
+    const patients = await findScan({ ...job, filters: [] }, { type: 'Patient', origin }, scans, signal)
+    return await patients.count(mostThatMatter(frozen.size))
+  } catch (error) {
+    signal.throwIfAborted()
+    // Whoever may not read Patients, or has too many to count, gets the export all the same.
+    planning.logger.debug('patients.not-counted', { job: job._id, error: describeError(error) })
+    return undefined
+  }
 }
 
 function once<T>(work: () => Promise<T>): () => Promise<T> {

@@ -9,8 +9,9 @@ export interface ProfileService {
   search?(args: Readonly<Record<string, unknown>>, context: { readonly req: unknown }): Promise<unknown>
   /**
    * Gives the query that `search` would run with these arguments for this request, access rules included, without running
-   * it: `{ collection, filter }`, the name of a collection in the database of the export jobs, which keeps the type as
-   * plain FHIR JSON, and a MongoDB filter. May give a promise.
+   * it: `{ collection, filter }`, the name of a collection (not a view) in the database of the export jobs, which keeps
+   * the type as plain FHIR JSON, and a MongoDB filter. May give a promise. Without arguments it is for all that the caller
+   * may read. Each document of the collection may be looked at for it, so a type should have one of its own.
    */
   exportQuery?(args: Readonly<Record<string, unknown>>, context: { readonly req: unknown }): unknown
 }

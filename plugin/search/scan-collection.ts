@@ -18,6 +18,8 @@ const MOST_RANGES = 16
 /** How many ids are drawn for each range, so that ranges are of about the same size. */
 const DRAWN = 40
 const BATCH = 1000
+/** How long documents may be counted, in ms; it only helps to be fast. */
+const LONGEST_COUNT = 2000
 
 /** Times may be kept with any offset: their text is at most so far from that of the same time in UTC, in ms. */
 const WIDEST_OFFSET = 15 * 3_600_000
@@ -99,9 +101,16 @@ export class ScanCollection {
     return (await this.db.collection(this.name).findOne({}, { projection: { _id: 1 } })) === null
   }
 
-  /** About how many documents there are. */
-  count(): Promise<number> {
-    return this.db.collection(this.name).estimatedDocumentCount()
+  /**
+   * About how many documents there are or, with a filter, how many it matches.
+   *
+   * @param most matches are counted up to so many
+   * @throws MongoServerError when counting them takes longer than two seconds
+   */
+  count(filter: Document, most: number): Promise<number> {
+    const collection = this.db.collection(this.name)
+    if (Object.keys(filter).length === 0) return collection.estimatedDocumentCount()
+    return collection.countDocuments(filter, { limit: Math.max(1, most), maxTimeMS: LONGEST_COUNT })
   }
 
   /** Those of these fields by which nothing can be found without reading the whole collection. */

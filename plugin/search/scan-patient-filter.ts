@@ -19,7 +19,9 @@ export function patientFilter(type: ResourceType, patients: readonly string[], b
   const references = patients.flatMap((patient) => [`Patient/${patient}`, `${base}/Patient/${patient}`])
   // Anchored, so that they are ranges of an index.
   const forms = [...references, ...references.map((reference) => startingWith(`${reference}/_history/`))]
-  return { $or: patientFields(type).map((field) => ({ [field]: { $in: forms } })) }
+  const [only, ...others] = patientFields(type).map((field) => ({ [field]: { $in: forms } }))
+  // The database takes longer to plan an `$or`.
+  return only !== undefined && others.length === 0 ? only : { $or: [only, ...others] }
 }
 
 function startingWith(text: string): RegExp {

@@ -24,6 +24,8 @@ export interface ReadingOffer {
 /** The types of a host that can be read from their collections. */
 export interface Scans {
   offer(type: ResourceType, version: string): ReadingOffer
+  /** The names of all collections that there are. */
+  collections(): Promise<ReadonlySet<string>>
   /**
    * Finds out the collection and the filter.
    *
@@ -43,10 +45,10 @@ export interface ScannedType {
   readonly collection: string
   /** An operator in the query of the service that no scan can have, such as `$text`; absent: none. */
   readonly obstacle?: string | undefined
-  /** Whether its collection has no document at all, or is not there. */
+  /** Whether its collection has no document at all. */
   isEmpty(): Promise<boolean>
-  /** About how many documents its collection has. */
-  count(): Promise<number>
+  /** About how many resources there are, counted up to `most` where counting takes time. */
+  count(most: number): Promise<number>
   /** The first `_id` of each of several ranges of about the same size but the first, as EJSON; none: it is too small. */
   ranges(): Promise<readonly string[]>
   /** The fields with references to patients, or the `id` of Patients, that no index begins with. */
@@ -85,6 +87,10 @@ export function scansOf({ db, names, queries }: ScanOptions): Scans {
         hasStream,
       }
     },
+    async collections() {
+      const found = await db.listCollections({}, { nameOnly: true, authorizedCollections: true }).toArray()
+      return new Set(found.map(({ name }) => name))
+    },
     async find(subject) {
       const { type, base, origin } = subject
       if (origin === 'exportQuery') return scannedType(db, type, await queryOf(subject, queries))
@@ -119,7 +125,7 @@ function scannedType(db: Db, type: ResourceType, { collection: name, filter }: C
     collection: name,
     obstacle: obstacleIn(filter),
     isEmpty: () => collection.isEmpty(),
-    count: () => collection.count(),
+    count: (most) => collection.count(filter, most),
     ranges: () => collection.ranges(),
     unindexed: () => collection.unindexed(patientFields(type)),
     read: (range, request) =>

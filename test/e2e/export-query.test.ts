@@ -4,7 +4,7 @@ import type { HostProfile, ProfileService } from '../../plugin/index.js'
 import type { TypesReading } from '../../plugin/jobs/reading-way.js'
 import { collectionName, ensureIndexes } from '../../scripts/host/index.js'
 import { startHost, store, type TestHost } from '../support/export-host.js'
-import { exportedLines, kickOff, type Parameters } from '../support/exported-lines.js'
+import { exportedLines, kickOff, type Parameters, queryingProfiles } from '../support/exported-lines.js'
 import { useDatabase } from '../support/mongodb.js'
 
 const meta = { lastUpdated: '2024-05-01T12:00:00.000Z' }
@@ -195,6 +195,77 @@ describe('a service with exportQuery', function () {
     expect(planned?.['readings'] as TypesReading[]).to.deep.equal([
       { way: 'scan', reason: 'its service has exportQuery; its collection is empty', types: ['Condition'] },
     ])
+  })
+
+  it('of Patient that refuses the caller does not keep other types from being exported', async () => {
+    await ensureIndexes(database.db, ['Condition'])
+    open = await startHost(database, {
+      types: ['Patient', 'Condition', 'Group'],
+      profiles: {
+        Condition: {
+          service: { search: neverAsked, exportQuery: () => ({ collection, filter: {} }) },
+          versions: ['4_0_0'],
+        },
+        Patient: { service: { search: neverAsked, exportQuery: neverAsked }, versions: ['4_0_0'] },
+      },
+    })
+    const { ids, job } = await exported(open, 'Group/g/$export')
+    expect(ids).to.deep.equal(['a1', 'a2', 'ab'])
+    expect(job.scans?.['Condition']?.by).to.equal('patients')
+  })
+
+  it('may keep several types in one collection, of which its filter takes its own', async () => {
+    const shared = database.db.collection('shared')
+    await shared.insertMany(
+      [...manyPatients(), ...PATIENTS, ...CONDITIONS].map((resource) => ({ ...resource })),
+    )
+    for (const field of ['id', 'subject.reference', 'asserter.reference'])
+      await shared.createIndex({ [field]: 1 })
+    const profile = (resourceType: string): HostProfile => ({
+      service: {
+        search: neverAsked,
+        exportQuery: () => ({ collection: 'shared', filter: { resourceType } }),
+      },
+      versions: ['4_0_0'],
+    })
+    open = await startHost(database, {
+      types: ['Patient', 'Condition', 'Group'],
+      profiles: { Condition: profile('Condition'), Patient: profile('Patient') },
+    })
+    const found = await exported(open, 'Group/g/$export', { _type: 'Condition,Patient' })
+    expect(found.ids).to.deep.equal(['a1', 'a2', 'ab'])
+    expect(idsOf(found.lines.get('Patient'))).to.deep.equal(['a', 'd'])
+    expect(Object.values(found.job.scans ?? {}).map(({ by }) => by)).to.deep.equal(['patients', 'patients'])
+    const all = await exported(open, 'Patient/$export', { _type: 'Condition,Patient' })
+    expect(all.ids).to.deep.equal(['a1', 'a2', 'ab', 'c1'])
+    expect(all.lines.get('Patient')).to.have.length(54)
+  })
+
+  it('says that there is no Provenance; any that there is is searched for by what it is about', async () => {
+    const profiles = queryingProfiles(database)
+    const served = ['Patient', 'Condition', 'Group', 'Provenance']
+    open = await startHost(database, {
+      types: served,
+      profiles: Object.fromEntries(served.map((type) => [type, profiles[type] as HostProfile])),
+    })
+    const asked = { _type: 'Condition,Provenance' }
+    const without = await exported(open, 'Group/g/$export', asked)
+    expect(without.job.scans?.['Provenance']?.by).to.equal('nothing')
+    expect([...without.lines.keys()]).to.deep.equal(['Condition'])
+    const target = (id: string) => [{ reference: `Condition/${id}` }]
+    await store(database, [
+      { resourceType: 'Provenance', id: 'about-a1', meta, target: target('a1') },
+      { resourceType: 'Provenance', id: 'about-c1', meta, target: target('c1') },
+    ])
+    const { lines, job } = await exported(open, 'Group/g/$export', asked)
+    expect(idsOf(lines.get('Provenance'))).to.deep.equal(['about-a1'])
+    expect(job.readings?.at(-1)).to.deep.equal({
+      ...{
+        way: 'search',
+        reason: 'associated Provenance is chosen by other resources',
+        types: ['Provenance'],
+      },
+    })
   })
 
   it('is used for a type, and what else is searched is told in one line with the reasons', async () => {
