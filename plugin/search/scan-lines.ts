@@ -11,6 +11,7 @@ import {
   type ScanRange,
 } from './scan-collection.js'
 import { ResourceHead } from './scan-head.js'
+import { BatchSource } from './scan-source.js'
 import { Transcoder } from './scan-transcoder.js'
 import { ScanWindow } from './scan-window.js'
 
@@ -50,11 +51,12 @@ export type ScanStep = 'line' | 'problem' | 'passed' | 'fetch'
 
 /** The types that a function finds collections for, in the database of the plugin's own connection. */
 export function scansOf(db: Db, names: CollectionNames): Scans {
+  const source = new BatchSource(db)
   return {
     of(type, version) {
       const name = names(type, version)
       if (name === undefined) return undefined
-      const collection = new ScanCollection(db, name)
+      const collection = new ScanCollection(db, name, source)
       return {
         ranges: () => collection.ranges(),
         read: (request) =>
