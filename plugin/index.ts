@@ -84,7 +84,7 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
     try {
       const { maxFileResources, maxFileBytes, maxResourceBytes } = resolved
       const { db } = connection
-      const scans = resolved.collections && db && scansOf(db, resolved.collections)
+      const scans = resolved.collections && db && scansOf(db, resolved.collections, resolved.scan)
       const started = await startEngine({
         ...resolved,
         ...{ connection, search, storage, logger, metrics, groupMembers, deletedSince, scans },

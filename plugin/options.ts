@@ -8,6 +8,15 @@ import type { DeletedSince, GroupMembers } from './search/host-hooks.js'
 import type { CollectionNames } from './search/scan-collection.js'
 import type { ExportStorage } from './storage/export-storage.js'
 
+const READ_PREFERENCES = [
+  'primary',
+  'primaryPreferred',
+  'secondary',
+  'secondaryPreferred',
+  'nearest',
+] as const
+
+const MIB = 1024 * 1024
 const DAY = 24 * 60 * 60 * 1000
 /** What a date can hold is not without end. */
 const LONGEST_RETENTION = 36_500 * DAY
@@ -57,6 +66,13 @@ export const optionsSchema = z.strictObject({
   strictHeaders: z.boolean().default(false),
   /** Tasks that this process runs at the same time. With 0 it only answers HTTP, and other processes work. */
   workers: z.int().min(0).default(2),
+  /**
+   * What all tasks of this process together write in a second at most, and so read from the database, which others need
+   * too. At least 1,000 resources and 1 MiB, so that an export never looks as if it stood still. Default: without limit.
+   */
+  maxRate: z
+    .strictObject({ resources: z.int().min(1000).optional(), bytes: z.int().min(MIB).optional() })
+    .optional(),
   /** An output file is full at this many resources … */
   maxFileResources: z.int().min(1).default(100_000),
   /** … or before it would grow over this many bytes. */
@@ -136,6 +152,17 @@ export const optionsSchema = z.strictObject({
   collections: z
     .custom<CollectionNames>((value) => typeof value === 'function', 'must be a function')
     .optional(),
+  /** How collections are read past the services. */
+  scan: z
+    .strictObject({
+      /** Which members of a replica set are asked. A secondary first has to have all that the primary has. */
+      readPreference: z.enum(READ_PREFERENCES).optional(),
+      /** Documents in one answer of the database at most; large ones are fewer, so that it has about 1 MiB. */
+      batchSize: z.int().min(1).default(4000),
+      /** How long the database may work for one query, all its answers together; default: without limit. */
+      maxTimeMS: z.int().min(1).optional(),
+    })
+    .prefault({}),
   /** Finds the members of Groups that do not list them; without it their export is refused with 422. */
   groupMembers: z
     .custom<GroupMembers>((value) => typeof value === 'function', 'must be a function')

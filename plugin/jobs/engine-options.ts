@@ -7,6 +7,7 @@ import type { ExportStorage } from '../storage/export-storage.js'
 import type { RunningLimits } from './admission.js'
 import type { Metrics } from './metrics.js'
 import type { FileLimits } from './output.js'
+import type { MaxRate } from './throttle.js'
 
 export interface EngineOptions extends RunningLimits {
   readonly connection: Connection
@@ -27,6 +28,8 @@ export interface EngineOptions extends RunningLimits {
   readonly hashFiles: boolean
   /** Whether a manifest is put beside the files. */
   readonly manifestFile: boolean
+  /** What this process writes in a second at most; absent: without limit. */
+  readonly maxRate?: MaxRate | undefined
   /** Tasks that this process runs at the same time; 0 leaves them to others. */
   readonly workers: number
   /** Resources asked for at once. */

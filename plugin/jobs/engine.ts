@@ -15,6 +15,7 @@ import { openQueue, type Queue } from './queue.js'
 import { regularLook } from './regular-look.js'
 import { storageProbe } from './storage-probe.js'
 import { runTask } from './task-runner.js'
+import { Throttle } from './throttle.js'
 import { turnstile } from './turnstile.js'
 import { hasLiveWorker, joinWorkers } from './worker-list.js'
 
@@ -76,6 +77,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     ...{ ...common, storage, deletedSince: options.deletedSince, scans: options.scans },
     ...{ limits: options.limits, pageSize: options.pageSize, maxPageBytes: options.maxPageBytes },
     ...{ compress: options.compressFiles, hashes: options.hashFiles, manifestFile: options.manifestFile },
+    throttle: options.maxRate && new Throttle(options.maxRate),
     heartbeat,
     stallTimeout: options.stallTimeout,
     jobEnded: ({ _id }: ExportJob) => queue.forget(_id),

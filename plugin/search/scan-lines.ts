@@ -2,6 +2,7 @@ import type { Db } from 'mongodb'
 import { withElements } from '../fhir/elements.js'
 import type { Resource, ResourceType } from '../fhir/resource.js'
 import type { Window } from '../fhir/window.js'
+import type { ScanReading } from './scan-batches.js'
 import type { NdjsonBuffer } from './scan-buffer.js'
 import {
   type CollectionNames,
@@ -50,8 +51,8 @@ export interface Inspection {
 export type ScanStep = 'line' | 'problem' | 'passed' | 'fetch'
 
 /** The types that a function finds collections for, in the database of the plugin's own connection. */
-export function scansOf(db: Db, names: CollectionNames): Scans {
-  const source = new BatchSource(db)
+export function scansOf(db: Db, names: CollectionNames, reading?: ScanReading): Scans {
+  const source = new BatchSource(db, reading)
   return {
     of(type, version) {
       const name = names(type, version)
