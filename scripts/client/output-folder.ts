@@ -88,6 +88,7 @@ export async function writeWhole(path: string, content: string): Promise<void> {
 const PROBLEMS: Readonly<Record<string, string>> = {
   ENOSPC: 'is on a disk that is full. Make room, then go on with --resume',
   EDQUOT: 'is over the quota of its disk. Make room, then go on with --resume',
+  EFBIG: 'may not have a file as large as this. Raise the limit, then go on with --resume',
   EACCES: 'cannot be written: there is no permission. Change its rights, or name another one by --out',
   EPERM: 'cannot be written: there is no permission. Change its rights, or name another one by --out',
   EROFS: 'is on a disk that cannot be written. Name another one by --out',

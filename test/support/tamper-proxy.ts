@@ -24,6 +24,7 @@ export interface Tampering {
     readonly headers?: Record<string, string>
     readonly body?: string
   }
+  /** The server is asked not to compress it. */
   body?(text: string): string
   /** Headers of the server that the client does not get. */
   readonly without?: readonly string[]
@@ -68,6 +69,7 @@ export async function startTamperProxy(
       return
     }
     const { host: _, ...passed } = headers
+    if (tampering.body) delete passed['accept-encoding']
     const [answer] = (await once(
       request(`${origin}${path}`, { method, headers: passed }).end(body),
       'response',
