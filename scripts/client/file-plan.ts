@@ -17,7 +17,8 @@ export function planFiles(manifest: WholeManifest): readonly PlannedFile[] {
     const taken = new Set<string>()
     return manifest[kind].map((file, index) => {
       const own = new URL(file.url).pathname.split('/').at(-1) ?? ''
-      const made = `${(file.type ?? 'file').replace(/\W/g, '').slice(0, 64)}-${index + 1}`
+      const type = (file.type ?? '').replace(/\W/g, '').slice(0, 64)
+      const made = `${type || 'file'}-${index + 1}`
       let name = isSafe(own) ? own : `${made}.ndjson`
       for (let n = 2; taken.has(name.toLowerCase()); n++) name = `${made}-${n}.ndjson`
       taken.add(name.toLowerCase())

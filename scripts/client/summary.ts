@@ -13,9 +13,15 @@ export function summaryText(result: ExportResult, ms: number): string {
   const { types, deleted, error, reused, directory, transactionTime, issues, isDeleted } = result
   const rows = types.map(({ type, files, resources, bytes }) => [type, files, resources, bytes] as const)
   const sum = (column: 1 | 2 | 3) => rows.reduce((total, row) => total + row[column], 0)
-  const all = [...rows, [`${types.length} types`, sum(1), sum(2), sum(3)] as const].map(
-    ([type, files, resources, bytes]) => [type, NUMBER.format(files), NUMBER.format(resources), size(bytes)],
-  )
+  const all = [
+    ...rows,
+    [types.length === 1 ? '1 type' : `${types.length} types`, sum(1), sum(2), sum(3)] as const,
+  ].map(([type, files, resources, bytes]) => [
+    type,
+    NUMBER.format(files),
+    NUMBER.format(resources),
+    size(bytes),
+  ])
   const lines = [
     ...table([['type', 'files', 'resources', 'size'], ...all]),
     '',
