@@ -1,7 +1,14 @@
 #!/usr/bin/env node
 import { exportToken } from '../config/export-token.js'
-import { EXIT_CODES } from './client/failure.js'
+import { codeOf, EXIT_CODES } from './client/failure.js'
 import { exportProgram } from './client/program.js'
+
+// Whoever read the output may have seen enough: the files and the exit code count.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (codeOf(error) !== 'EPIPE') throw error
+  })
+}
 
 process.exitCode = await exportProgram({
   words: process.argv.slice(2),

@@ -46,7 +46,11 @@ export function barDisplay(stream: TextStream): Display {
       loaded += bytes
       files?.increment(1, { text: size(loaded) })
     },
-    note: (text) => bars.log(`note: ${text}\n`),
+    note(text) {
+      // Without a bar what is logged would be kept until there is one.
+      if (bars.isActive) bars.log(`note: ${text}\n`)
+      else stream.write(`note: ${text}\n`)
+    },
     stop() {
       for (const bar of loading.values()) bars.remove(bar)
       loading.clear()

@@ -55,6 +55,9 @@ export interface BulkClient {
   remove(statusUrl: string): Promise<void>
 }
 
+/** Between two polls, in ms, whatever a server says. */
+const SHORTEST_WAIT = 100
+
 /** What an issue says of a failure that may pass. `exception` is not here: servers have it for failed exports. */
 const TRANSIENT = new Set(['transient', 'lock-error', 'no-store', 'timeout', 'throttled'])
 
@@ -92,7 +95,7 @@ export function bulkClient(base: string, send: Send = fetch): BulkClient {
           if (status.state === 'complete') return status.manifest
           failures = 0
           onProgress?.(status.progress)
-          await pause(status.retryAfter * 1000, signal)
+          await pause(Math.max(status.retryAfter * 1000, SHORTEST_WAIT), signal)
         } catch (error) {
           failures++
           if (!mayPass(error) || failures > retries || signal?.aborted) throw error

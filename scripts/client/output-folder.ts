@@ -5,6 +5,8 @@ import { codeOf, ExportFailure } from './failure.js'
 
 /** In the folder of an export, from its kick-off on: which one it is. */
 const RECORD = '.bulk-export.json'
+/** While a process works there. */
+export const LOCK = '.bulk-export.lock'
 
 const recordSchema = z.object({ statusUrl: z.string(), key: z.string() })
 
@@ -48,7 +50,7 @@ export async function reopenFolder(directory: string, statusUrl: string): Promis
   )
 }
 
-/** Makes a folder if need be, and sees whether it can be written. @returns what is in it */
+/** Makes a folder if need be, and sees whether it can be written. @returns what is in it, but for the lock */
 export async function openFolder(directory: string): Promise<readonly string[]> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
@@ -56,7 +58,7 @@ export async function openFolder(directory: string): Promise<readonly string[]> 
     const probe = join(directory, '.bulk-export-probe')
     await writeFile(probe, '')
     await rm(probe)
-    return names
+    return names.filter((name) => name !== LOCK)
   } catch (error) {
     throw new ExportFailure('usage', diskProblem(error, directory)?.message ?? String(error), {
       cause: error,

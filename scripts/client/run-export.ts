@@ -4,10 +4,11 @@ import { type Connection, connect } from './connection.js'
 import type { Display } from './display.js'
 import { type Downloaded, downloadExport } from './download-export.js'
 import { asFailure, type Ending, ExportFailure, messageOf } from './failure.js'
+import { lockFolder } from './folder-lock.js'
 import { kickOffRequest } from './kick-off.js'
 import { type WholeManifest, wholeManifest } from './manifest.js'
-import { diskProblem, writeWhole } from './output-folder.js'
-import { openPlace } from './run-place.js'
+import { diskProblem, openFolder, writeWhole } from './output-folder.js'
+import { openPlace, type RunPlace } from './run-place.js'
 import type { ExportSettings } from './settings.js'
 
 export interface RunOptions {
@@ -37,9 +38,23 @@ export interface ExportResult extends Downloaded {
  * @throws ExportFailure
  */
 export async function runExport(settings: ExportSettings, options: RunOptions): Promise<ExportResult> {
+  const connection = await connect(settings, options.signal, options.display.note)
+  await openFolder(settings.directory)
+  const unlock = await lockFolder(settings.directory)
+  try {
+    return await runIn(await openPlace(settings), settings, connection, options)
+  } finally {
+    await unlock()
+  }
+}
+
+async function runIn(
+  place: RunPlace,
+  settings: ExportSettings,
+  connection: Connection,
+  options: RunOptions,
+): Promise<ExportResult> {
   const { display, signal, onAccepted } = options
-  const connection = await connect(settings, signal, display.note)
-  const place = await openPlace(settings)
   const statusUrl =
     settings.resume ?? (await step('refused', () => kickOff(settings, connection, place.since)))
   onAccepted(statusUrl)

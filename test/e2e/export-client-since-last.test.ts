@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { namesOf, resourcesIn, runClient, useFolder } from '../support/export-client.js'
@@ -60,6 +62,42 @@ describe('the export client with --since-last', () => {
     expect(names).to.have.length(4)
     expect(names.filter((name) => /^20\d\d-.*Z$/.test(name))).to.have.length(3)
     expect(names).to.include('bulk-export-state.json')
+  })
+
+  it('gets what was deleted since', async () => {
+    for (const id of ['a', 'b', 'c']) await put(id)
+    await got()
+    for (const id of ['a', 'c']) {
+      const { status } = await fetch(`${host.base}/Patient/${id}`, { method: 'DELETE' })
+      expect(status).to.equal(204)
+    }
+    const { code, stderr, summary } = await run()
+    expect(code, stderr).to.equal(0)
+    const deleted = join(summary.directory, 'deleted')
+    const texts = await Promise.all(
+      (await readdir(deleted)).map((name) => readFile(join(deleted, name), 'utf8')),
+    )
+    const entries = texts
+      .flatMap((text) => text.trimEnd().split('\n'))
+      .flatMap((line) => JSON.parse(line).entry as { readonly request: { readonly url: string } }[])
+    expect(entries.map(({ request }) => request.url).sort()).to.deep.equal(['Patient/a', 'Patient/c'])
+    expect(summary.deleted.files).to.equal(texts.length)
+  })
+
+  it('lets only one process at a time work in a folder, but is not held up by a dead one', async () => {
+    await put('a')
+    const lock = join(folder.path, '.bulk-export.lock')
+    const host = hostname()
+    await writeFile(lock, JSON.stringify({ pid: process.ppid, host }))
+    const held = await run()
+    expect(held.code).to.equal(2)
+    expect(held.summary.error).to.include(`process ${process.ppid} on ${host}`)
+    const dead = spawnSync(process.execPath, ['--version']).pid
+    for (const pid of [dead, process.pid]) {
+      await writeFile(lock, JSON.stringify({ pid, host }))
+      expect((await run()).code).to.equal(0)
+    }
+    expect(await readdir(folder.path)).to.not.include('.bulk-export.lock')
   })
 
   it('knows the times of different exports apart', async () => {
