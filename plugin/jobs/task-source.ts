@@ -15,13 +15,8 @@ import type { ExportJob, FileKind, Position, TaskSubject } from './model.js'
 import { cutIntoParts, type FileLimits, type Part } from './output.js'
 import { PageSizes } from './page-size.js'
 import { readProvenance } from './provenance-reader.js'
-import {
-  LostPosition,
-  type ReadOptions,
-  type ReadResource,
-  readResources,
-  type Selection,
-} from './resource-reader.js'
+import { LostPosition, type ReadResource } from './reading.js'
+import { type ResourceReadOptions, readResources, type Selection } from './resource-reader.js'
 import { scanIntoParts } from './scan-parts.js'
 import { scanOf } from './type-scan.js'
 
@@ -157,7 +152,7 @@ function resourcesOf(
   job: ExportJob,
   { type, patients }: ResourceSubject,
   { cohorts, search, pageSize, maxPageBytes }: SourceDependencies,
-  position: Pick<ReadOptions, 'signal' | 'from'>,
+  position: Pick<ResourceReadOptions, 'signal' | 'from'>,
 ): AsyncGenerator<ReadResource> {
   const { base, provenance } = job
   const options = {
