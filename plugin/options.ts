@@ -100,13 +100,18 @@ export const optionsSchema = z.strictObject({
   hashFiles: z.boolean().default(false),
   /** Put a `manifest.json` beside the files, when all of them are there, for people who only see the storage. */
   manifestFile: z.boolean().default(false),
-  /** Resources asked of a search service at once; each task holds one such page in memory … */
+  /** Resources asked of a search service at once; each task holds two such pages in memory, as one is asked for ahead … */
   pageSize: z.int().min(1).default(250),
   /** … and fewer where the first ones show that a page would be larger than this, if the service heeds `_count`. */
   maxPageBytes: z
     .int()
     .min(1)
     .default(8 * 1024 * 1024),
+  /**
+   * For how many patients of a group, or lists of them, a task searches at the same time; 1: one after the other. Their
+   * pages share `maxPageBytes`.
+   */
+  searchConcurrency: z.int().min(1).default(4),
   /** Largest body of a kick-off. */
   maxBodyBytes: z
     .int()
@@ -116,7 +121,7 @@ export const optionsSchema = z.strictObject({
   withoutWorkers: z.enum(['refuse', 'wait']).default('refuse'),
   /** How long a worker that is not heard of keeps its task. */
   lease: z.int().min(1000).default(30_000),
-  /** How long one search of a service may take; then it is tried again, and the export fails in the end. */
+  /** How long one search of a service may take, or a stream to give its next resource; then it is tried again, and the export fails in the end. */
   searchTimeout: z
     .int()
     .min(1)

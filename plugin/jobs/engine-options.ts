@@ -36,6 +36,8 @@ export interface EngineOptions extends RunningLimits {
   readonly pageSize: number
   /** How large a page may be as JSON, by an estimate, unless its service gives no smaller ones. */
   readonly maxPageBytes: number
+  /** For how many patients of a cohort, or lists of them, searches run at the same time. */
+  readonly searchConcurrency: number
   /** How long a worker that is not heard of keeps its task, in ms. */
   readonly lease: number
   /** How long a task may go without reading or writing anything, in ms. */

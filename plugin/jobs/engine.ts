@@ -76,6 +76,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const running = {
     ...{ ...common, storage, deletedSince: options.deletedSince, scans: options.scans },
     ...{ limits: options.limits, pageSize: options.pageSize, maxPageBytes: options.maxPageBytes },
+    searchConcurrency: options.searchConcurrency,
     ...{ compress: options.compressFiles, hashes: options.hashFiles, manifestFile: options.manifestFile },
     throttle: options.maxRate && new Throttle(options.maxRate),
     heartbeat,

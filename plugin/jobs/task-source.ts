@@ -29,6 +29,8 @@ export interface SourceDependencies {
   readonly pageSize: number
   /** How large a page may be as JSON, by an estimate, unless its service gives no smaller ones. */
   readonly maxPageBytes: number
+  /** For how many patients of a cohort, or lists of them, searches run at the same time. */
+  readonly searchConcurrency: number
   readonly limits: FileLimits
   /** Collections that may be read past the services; absent: none. */
   readonly scans?: Scans | undefined
@@ -151,16 +153,18 @@ type ResourceSubject = Extract<TaskSubject, { readonly kind: 'resources' }>
 function resourcesOf(
   job: ExportJob,
   { type, patients }: ResourceSubject,
-  { cohorts, search, pageSize, maxPageBytes }: SourceDependencies,
+  { cohorts, search, pageSize, maxPageBytes, searchConcurrency }: SourceDependencies,
   position: Pick<ResourceReadOptions, 'signal' | 'from'>,
 ): AsyncGenerator<ReadResource> {
   const { base, provenance } = job
+  const cohort = cohortFor(job, cohorts)
+  // Searches that run at the same time share the memory that pages may take.
+  const concurrency = typeof cohort === 'object' ? searchConcurrency : 1
   const options = {
-    ...position,
-    pages: new PageSizes({ resources: pageSize, bytes: maxPageBytes }),
+    ...{ ...position, concurrency },
+    pages: new PageSizes({ resources: pageSize, bytes: maxPageBytes / concurrency }),
     search: search.adapter(base, JSON.parse(job.caller) as Caller),
   }
-  const cohort = cohortFor(job, cohorts)
   const selection = selectionOf(job, type, cohort)
   if (type === 'Provenance' && provenance !== undefined) {
     const { which, of: types } = provenance

@@ -56,7 +56,7 @@ export async function openExampleHost(options: ExampleHostOptions): Promise<Exam
   await ensureIndexes(db)
   const root = baseUrl === undefined ? {} : { baseUrl }
   const bulkExport = createBulkExport({
-    config: createHostConfig({ db, profiles, ...root }),
+    config: createHostConfig({ db, profiles, ...root, streams: settings.exportRead !== 'search' }),
     mongodb: { uri, database },
     ...{ storage, workers, logger, ...root },
     deletedSince: deletedSince(db),

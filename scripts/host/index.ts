@@ -36,16 +36,18 @@ const require = createRequire(import.meta.url)
  *
  * @param options.profiles settings by type that are added to the profile, or take the place of its own
  * @param options.baseUrl public root URL of the server, without the FHIR version; default: that of each request
+ * @param options.streams whether the services offer `searchStream`
  */
 export function createHostConfig(options: {
   readonly db: Db
   readonly profiles?: Readonly<Record<string, object>>
   readonly baseUrl?: string
+  readonly streams?: boolean
 }): HostConfig {
-  const { db, profiles = {}, baseUrl } = options
+  const { db, profiles = {}, baseUrl: rootUrl, streams = false } = options
   const metadata = require.resolve('./metadata.js')
   const profileOf = (type: string): HostProfile => ({
-    service: createService(db, type, baseUrl),
+    service: createService(db, type, { streams, ...(rootUrl === undefined ? {} : { rootUrl }) }),
     versions: [VERSION],
     metadata,
     ...profiles[type],
