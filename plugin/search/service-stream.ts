@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { ExportError } from '../errors.js'
 import { isResource, type Resource, type ResourceType } from '../fhir/resource.js'
 import { Patience, type PatienceLimits } from './patience.js'
@@ -30,6 +31,7 @@ export async function* readServiceStream(
       if (patience.isLost) void close(opened)
       return opened
     })
+    let breathed = performance.now()
     for (let number = 1; ; number += 1) {
       const { value, done } = await nextOf(iterator, patience)
       if (done) {
@@ -37,6 +39,9 @@ export async function* readServiceStream(
         return
       }
       yield checked(value, type, number)
+      if (number % 16 !== 0 || performance.now() - breathed < BREATH) continue
+      await setImmediate()
+      breathed = performance.now()
     }
   } finally {
     const closing = iterator && close(iterator)
@@ -44,6 +49,9 @@ export async function* readServiceStream(
     patience.end()
   }
 }
+
+/** What has its resources at hand would let nobody else do anything, signals included; after this long it does, in ms. */
+const BREATH = 10
 
 type Iteration = Pick<AsyncIterator<unknown> | Iterator<unknown>, 'next' | 'return'>
 
