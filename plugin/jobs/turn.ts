@@ -26,7 +26,7 @@ export interface Turn {
 export function beginTurn(
   task: HeldTask,
   before: number,
-  { jobs, logger }: { readonly jobs: ExportJobs; readonly logger: Logger },
+  { jobs, logger }: { readonly jobs: Pick<ExportJobs, 'isOtherJobWaiting'>; readonly logger: Logger },
   signal: AbortSignal,
 ): Turn {
   let isOver = false
