@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { LostPosition } from '../../../plugin/jobs/reading.js'
 import type { Selection } from '../../../plugin/jobs/resource-reader.js'
 import { BASE, circumstances, expectedIds, readSome, selectionOf, UNTIL } from './reading-circumstances.js'
-import { FAITHFUL, modelSearch } from './search-model.js'
+import { FAITHFUL, modelCohort, modelSearch } from './search-model.js'
 
 const window = { until: UNTIL }
 const observationsOf = (patients: readonly string[], each = 3) =>
@@ -65,6 +65,27 @@ describe('the ways of reading', () => {
       }),
       { numRuns: 500 },
     )
+  })
+
+  it('go on as they began: in pages where the service streams by now, alone where it takes lists by now', async () => {
+    const about = (id: string, subject: string, performer: readonly string[] = []) => ({
+      ...{ resourceType: 'Observation', id, subject: { reference: `Patient/${subject}` } },
+      performer: performer.map((each) => ({ reference: `Patient/${each}` })),
+    })
+    const resources = [about('o1', 'other', ['a']), about('o2', 'b'), about('o3', 'other', ['a'])]
+    const cohort = modelCohort(['a', 'b'])
+    const selection: Selection = { type: 'Observation', base: BASE, window, cohort }
+    const first = await readSome(selection, {
+      search: modelSearch(resources, FAITHFUL),
+      pageSize: 9,
+      most: 1,
+    })
+    expect(first.found).to.deep.equal(['o1'])
+    for (const streams of [false, true]) {
+      const search = modelSearch(resources, { ...FAITHFUL, streams, listSize: 2 })
+      const rest = await readSome(selection, { search, pageSize: 9, from: first.position, most: 9 })
+      expect(rest.found).to.deep.equal(['o3', 'o2'])
+    }
   })
 
   describe('a position within a stream', () => {
