@@ -15,7 +15,7 @@ export class SequenceDigest {
     }
     // No id has this character, so that "a", "b" and "ab" are not the same.
     this.#first = Math.imul(first ^ SEPARATOR, 0x01000193)
-    this.#second = Math.imul(second ^ SEPARATOR, 0x5bd1e995) ^ (second >>> 15)
+    this.#second = Math.imul(second ^ SEPARATOR, 0x5bd1e995)
   }
 
   get value(): string {
