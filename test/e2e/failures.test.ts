@@ -253,6 +253,7 @@ describe('the options', () => {
     ...{ strictHeaders: ['yes'], logger: ['yes', {}], bseUrl: ['https://example.org'] },
     ...{ workers: [-1, 1.5, Number.NaN, '2'], writeGrace: [-1], lease: [0, '30s'], maxBodyBytes: [0] },
     ...{ maxFileResources: [0, '5'], maxFileBytes: [0, Number.POSITIVE_INFINITY], pageSize: [0, 1.5, '9'] },
+    searchConcurrency: [0, 1.5, '4'],
   }
   const wrong = Object.entries(values).flatMap(([name, all]) => all.map((value) => [name, value] as const))
   for (const [name, value] of wrong) {
