@@ -250,10 +250,9 @@ describe('the options', () => {
     storage: [undefined, '/tmp/exports', 's3://bucket', 'file://exports', {}, { write() {} }],
     baseUrl: ['example.org', 'ftp://example.org', 5],
     levels: ['system', ['everything'], [1]],
-    ...{ strictHeaders: ['yes'], logger: ['yes', {}], bseUrl: ['https://example.org'] },
+    ...{ strictHeaders: ['yes'], logger: ['yes', {}], bseUrl: ['https://example.org'], searchConcurrency: [0] },
     ...{ workers: [-1, 1.5, Number.NaN, '2'], writeGrace: [-1], lease: [0, '30s'], maxBodyBytes: [0] },
     ...{ maxFileResources: [0, '5'], maxFileBytes: [0, Number.POSITIVE_INFINITY], pageSize: [0, 1.5, '9'] },
-    searchConcurrency: [0, 1.5, '4'],
   }
   const wrong = Object.entries(values).flatMap(([name, all]) => all.map((value) => [name, value] as const))
   for (const [name, value] of wrong) {
