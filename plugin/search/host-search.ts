@@ -163,7 +163,7 @@ function mayBeCutOff({ resources, entries, hasLinks }: SearchAnswer, count: numb
 }
 
 /** The parameters of the first page, overridden by those of the link to this one. */
-function pageQuery(params: URLSearchParams, count: number, next: string | undefined): URLSearchParams {
+export function pageQuery(params: URLSearchParams, count: number, next: string | undefined): URLSearchParams {
   const query = new URLSearchParams(params)
   query.set('_count', String(count))
   const link = new URLSearchParams(next ?? '')
@@ -174,7 +174,7 @@ function pageQuery(params: URLSearchParams, count: number, next: string | undefi
   return query
 }
 
-function queryOf(url: string): string {
+export function queryOf(url: string): string {
   const start = url.indexOf('?')
   return start === -1 ? '' : url.slice(start + 1)
 }
