@@ -1,5 +1,5 @@
 import { compartmentPaths, memberships } from '../fhir/patient-compartment.js'
-import { askable, type ExaminedType, type TypeCheck } from './examined-type.js'
+import { type Askable, askable, type ExaminedType, isUnchanged, type TypeCheck } from './examined-type.js'
 import type { Remark } from './finding.js'
 import { walkPages } from './page-walk.js'
 
@@ -18,8 +18,9 @@ export const commaLists: TypeCheck = {
       if (!(await isObeyed())) continue
       const { resources, isWhole } = await walkPages(examined.probe, params)
       const found = new Set(resources.map(({ id }) => id))
-      const isComplete = wanted.every((id) => found.has(id))
-      if (isComplete || isWhole) seen.push(isComplete)
+      const missing = wanted.find(({ id }) => !found.has(id))
+      if (missing === undefined) seen.push(true)
+      else if (isWhole && (await isUnchanged(examined, missing))) seen.push(false)
     }
     if (seen.length === 0) return []
     return [seen.includes(false) ? NOT_OR : OR]
@@ -28,8 +29,8 @@ export const commaLists: TypeCheck = {
 
 interface ListSearch {
   readonly params: Readonly<Record<string, string>>
-  /** Ids that have to come. */
-  readonly wanted: readonly string[]
+  /** What has to come. */
+  readonly wanted: readonly Askable[]
   /** Whether the search for the first of the values alone does not find what only the second should. */
   isObeyed(): Promise<boolean>
 }
@@ -39,9 +40,10 @@ function listsOf(examined: ExaminedType): readonly ListSearch[] {
 }
 
 function idList(examined: ExaminedType): ListSearch | undefined {
-  const [one, other] = [...new Set(askable(examined).map(({ id }) => id))]
+  const [one, ...others] = askable(examined)
+  const other = others.find(({ id }) => id !== one?.id)
   if (one === undefined || other === undefined) return undefined
-  return listSearch(examined, '_id', [one, other], [one, other])
+  return listSearch(examined, '_id', [one.id, other.id], [one, other])
 }
 
 /** Two resources, each of one patient and not of the other's, by the same path. */
@@ -49,21 +51,21 @@ function patientList(examined: ExaminedType): ListSearch | undefined {
   const paths = compartmentPaths(examined.served.type)
   const members = askable(examined).flatMap((resource) => {
     const [only, ...others] = memberships(resource, examined.base)
-    return only?.isPlain === true && others.length === 0 ? [{ ...only, id: resource.id }] : []
+    return only?.isPlain === true && others.length === 0 ? [{ ...only, resource }] : []
   })
   const [one] = members
   const other = members.find(({ patient, path }) => patient !== one?.patient && path === one?.path)
   const parameter = paths[one?.path ?? 0]?.parameter
   if (one === undefined || other === undefined || parameter === undefined) return undefined
   const values = [`Patient/${one.patient}`, `Patient/${other.patient}`] as const
-  return listSearch(examined, parameter, values, [one.id, other.id])
+  return listSearch(examined, parameter, values, [one.resource, other.resource])
 }
 
 function listSearch(
   { probe }: ExaminedType,
   parameter: string,
   values: readonly [string, string],
-  wanted: readonly [string, string],
+  wanted: readonly [Askable, Askable],
 ): ListSearch {
   return {
     params: { [parameter]: values.join(',') },
@@ -71,7 +73,7 @@ function listSearch(
     async isObeyed() {
       const { resources } = await walkPages(probe, { [parameter]: values[0] })
       const ids = resources.map(({ id }) => id)
-      return ids.includes(wanted[0]) && !ids.includes(wanted[1])
+      return ids.includes(wanted[0].id) && !ids.includes(wanted[1].id)
     },
   }
 }

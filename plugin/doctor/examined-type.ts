@@ -2,7 +2,7 @@ import type { Resource } from '../fhir/resource.js'
 import { sanitizerFor } from '../search/core.js'
 import { hostRequest } from '../search/host-request.js'
 import type { Remark } from './finding.js'
-import { finds, type PageWalk } from './page-walk.js'
+import { finds, type PageWalk, walkPages } from './page-walk.js'
 import type { ServedType } from './profiles.js'
 import { SearchFailure, type ServiceProbe } from './service-probe.js'
 
@@ -30,19 +30,38 @@ export interface TypeCheck {
   }
 }
 
+/** A resource of a sample that can be asked for. */
+export type Askable = Resource & { readonly id: string }
+
 /** Those of a sample that are what they should be, and can be asked for. */
-export function askable({ sample, served }: ExaminedType): readonly (Resource & { readonly id: string })[] {
+export function askable({ sample, served }: ExaminedType): readonly Askable[] {
   return sample.filter(
-    (resource): resource is Resource & { readonly id: string } =>
+    (resource): resource is Askable =>
       resource.resourceType === served.type && typeof resource.id === 'string',
   )
 }
 
+/** Whether a resource comes as it came before: on a server that is in use, it may have been written or deleted meanwhile. */
+export async function isUnchanged({ probe }: ExaminedType, { id, meta }: Askable): Promise<boolean> {
+  const { resources } = await walkPages(probe)
+  const now = resources.find((resource) => resource.id === id)
+  return now !== undefined && String(now.meta?.lastUpdated) === String(meta?.lastUpdated)
+}
+
 /**
- * Whether a search by these parameters finds a resource that it has to find; `undefined` when that cannot be told. The
- * search is made narrower by `_id` where that works, so that few resources come.
+ * Whether a search by these parameters fails to find a resource that it has to find. The search is made narrower by
+ * `_id` where that works, so that few resources come.
  */
-export async function findsOne(
+export async function loses(
+  examined: ExaminedType,
+  params: Readonly<Record<string, string>>,
+  resource: Askable,
+): Promise<boolean> {
+  return (await findsOne(examined, params, resource.id)) === false && (await isUnchanged(examined, resource))
+}
+
+/** `undefined` when it cannot be told. */
+async function findsOne(
   { probe }: ExaminedType,
   params: Readonly<Record<string, string>>,
   id: string,

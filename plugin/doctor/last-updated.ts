@@ -1,6 +1,13 @@
 import type { Resource } from '../fhir/resource.js'
 import { lastUpdated as timeOf } from '../fhir/window.js'
-import { askable, type ExaminedType, findsOne, isDeclared, type TypeCheck } from './examined-type.js'
+import {
+  type Askable,
+  askable,
+  type ExaminedType,
+  isDeclared,
+  loses,
+  type TypeCheck,
+} from './examined-type.js'
 import type { Remark } from './finding.js'
 
 /** Outside of these nothing was ever updated; exports ask in this form. */
@@ -29,14 +36,11 @@ export const lastUpdated: TypeCheck = {
   },
 }
 
-async function losesAny(
-  examined: ExaminedType,
-  resources: readonly (Resource & { readonly id: string })[],
-): Promise<boolean> {
+async function losesAny(examined: ExaminedType, resources: readonly Askable[]): Promise<boolean> {
   for (const resource of resources) {
     const time = timeOf(resource)?.getTime() ?? 0
     for (const value of [`gt${instant(time - 1)}`, `lt${instant(time + 1)}`]) {
-      if ((await findsOne(examined, { _lastUpdated: value }, resource.id)) === false) return true
+      if (await loses(examined, { _lastUpdated: value }, resource)) return true
     }
   }
   return false

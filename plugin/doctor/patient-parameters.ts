@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type CompartmentPath, compartmentPaths, memberships } from '../fhir/patient-compartment.js'
-import { askable, type ExaminedType, findsOne, isDeclared, type TypeCheck } from './examined-type.js'
+import { askable, type ExaminedType, isDeclared, loses, type TypeCheck } from './examined-type.js'
 import type { Remark } from './finding.js'
 
 /** Whether searches heed the parameters by which exports find what is in the compartment of a patient. */
@@ -41,13 +41,13 @@ async function lookAt(
   const members = askable(examined).flatMap((resource) =>
     memberships(resource, base)
       .filter((membership) => membership.path === path)
-      .map((membership) => ({ id: resource.id, ...membership })),
+      .map((membership) => ({ resource, ...membership })),
   )
   for (const isPlain of [true, false]) {
     const member = members.find((each) => each.isPlain === isPlain)
     if (member === undefined) continue
     const params = { [parameter]: `Patient/${member.patient}` }
-    if ((await findsOne(examined, params, member.id)) === false) return isPlain ? LOST : OTHER_FORM
+    if (await loses(examined, params, member.resource)) return isPlain ? LOST : OTHER_FORM
   }
   return members.length > 0 ? '' : ' (not in the sample)'
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { askable, type TypeCheck } from './examined-type.js'
+import { askable, isUnchanged, type TypeCheck } from './examined-type.js'
 import type { Remark } from './finding.js'
 import { finds } from './page-walk.js'
 
@@ -22,6 +22,7 @@ export const searchById: TypeCheck = {
     const { resources } = await probe.search({ params: { _id: randomUUID() }, count: probe.count })
     if (resources.length > 0) return [isNeeded ? { ...IGNORED, level: 'warning' } : IGNORED]
     if ((await finds(probe, { _id: resource.id }, resource.id)) !== false) return [OBEYED]
+    if (!(await isUnchanged(examined, resource))) return []
     return [isNeeded ? { ...LOST, level: 'error' } : LOST]
   },
 }

@@ -1,0 +1,404 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { type DoctorOptions, type HostProfile, runDoctor } from '../../../plugin/index.js'
+import { useSuiteDatabase } from '../../support/mongodb.js'
+import { type DoctorHost, doctorHost, troubles } from './doctor-host.js'
+import { bundle, GOOD, type ModelParts, type ModelResource, modelProfile, pageFrom } from './model-service.js'
+
+const BASE = 'https://fhir.example.org/4_0_0'
+const NEVER = new Promise<never>(() => undefined)
+
+/** Observations of five patients, updated a minute after each other. */
+function observations(count: number, change: (index: number) => object = () => ({})): ModelResource[] {
+  return Array.from({ length: count }, (_, index) => ({
+    resourceType: 'Observation',
+    id: `secret-${String(index).padStart(3, '0')}`,
+    meta: { lastUpdated: new Date(Date.UTC(2024, 0, 1, 0, index)).toISOString() },
+    subject: { reference: `Patient/secret-p${index % 5}` },
+    valueString: 'secret-value',
+    ...change(index),
+  }))
+}
+
+const isAsked = (args: object, name: string) => name in args
+const tellingError = () => new Error('secret-value of Observation/secret-001')
+
+interface Fault {
+  readonly name: string
+  readonly bad?: Partial<ModelParts>
+  readonly resources?: readonly ModelResource[]
+  /** What is found, as `level check`. */
+  readonly found: readonly string[]
+  /** What one of the findings says. */
+  readonly says?: RegExp
+}
+
+/** Five that the doctor has to know by their names, and a good one; then more. */
+const FAULTS: readonly Fault[] = [
+  { name: 'a good host', found: [] },
+  {
+    name: 'a host that ignores paging',
+    bad: { page: (matching) => matching },
+    found: ['warning paging'],
+    says: /everything comes at once.*_count is ignored/i,
+  },
+  {
+    name: 'a host that ignores _lastUpdated',
+    bad: {
+      matches: (resource, name, value) => name === '_lastUpdated' || GOOD.matches(resource, name, value),
+    },
+    found: ['warning last-updated'],
+    says: /_lastUpdated is ignored/,
+  },
+  {
+    name: 'a host that throws',
+    bad: { search: () => Promise.reject(tellingError()) },
+    found: ['error answer'],
+    says: /The search throws Error\./,
+  },
+  {
+    name: 'a host with duplicates over pages',
+    bad: {
+      page: (matching, query) => pageFrom(matching, query, Math.max(0, Number(query['_start'] ?? 0) - 1)),
+    },
+    found: ['error paging'],
+    says: /on more than one page/,
+  },
+  {
+    name: 'a host with an empty type',
+    resources: [],
+    found: [],
+  },
+  {
+    name: 'a host that ignores paging and has an empty Bundle',
+    resources: [],
+    bad: { page: () => ({ resourceType: 'Bundle' }) },
+    found: [],
+  },
+  {
+    name: 'a host that gives an array without a next page, as long as _count says',
+    bad: { page: (matching, { _count: count }) => matching.slice(0, Number(count)) },
+    found: ['warning paging'],
+    says: /no link to the rest/,
+  },
+  {
+    name: 'a host that cuts its Bundles off',
+    bad: { page: (matching) => bundle(matching.slice(0, 3), { total: matching.length }) },
+    found: ['error paging'],
+    says: /larger total/,
+  },
+  {
+    name: 'a host whose link leads to the same page',
+    bad: {
+      page: (matching, query) => pageFrom(matching, query, 0),
+    },
+    found: ['error paging'],
+    says: /again and again/,
+  },
+  {
+    name: 'a host that throws for the second page',
+    bad: {
+      search: (args, query, answer) =>
+        query['_start'] === undefined ? answer(args, query) : Promise.reject(tellingError()),
+    },
+    found: ['error answer'],
+    says: /The search throws Error\./,
+  },
+  {
+    name: 'a host that throws for _lastUpdated',
+    bad: {
+      search: (args, query, answer) =>
+        isAsked(args, '_lastUpdated')
+          ? Promise.reject(Object.assign(new TypeError('secret-value'), { statusCode: 400 }))
+          : answer(args, query),
+    },
+    found: ['error last-updated'],
+    says: /by _lastUpdated throws TypeError with status 400/,
+  },
+  {
+    name: 'a host that throws what is no Error',
+    bad: { search: () => Promise.reject('secret-value') },
+    found: ['error answer'],
+    says: /throws what is no Error/,
+  },
+  {
+    name: 'a host that answers with something else',
+    bad: { page: () => ({ total: 3 }) },
+    found: ['error answer'],
+    says: /neither a Bundle nor an array/,
+  },
+  {
+    name: 'a host that compares the texts of times',
+    resources: observations(30, (index) => ({
+      meta: { lastUpdated: `2024-01-01T0${index % 8}:30:00.000+09:00` },
+    })),
+    bad: {
+      matches: (resource, name, value) => {
+        if (name !== '_lastUpdated') return GOOD.matches(resource, name, value)
+        const text = String(resource.meta?.lastUpdated)
+        return value.startsWith('gt') ? text > value.slice(2) : text < value.slice(2)
+      },
+    },
+    found: ['error last-updated'],
+    says: /leaves out resources/,
+  },
+  {
+    name: 'a host that compares times as times, whatever their offset',
+    resources: observations(30, (index) => ({
+      meta: { lastUpdated: `2024-01-01T0${index % 8}:30:00.000+09:00` },
+    })),
+    found: [],
+  },
+  {
+    name: 'a host that ignores the patient',
+    bad: {
+      matches: (resource, name, value) =>
+        !['_id', '_lastUpdated'].includes(name) || GOOD.matches(resource, name, value),
+    },
+    found: ['warning patient-parameters', 'warning patient-parameters'],
+    says: /resources of others/,
+  },
+  {
+    name: 'a host that finds nothing by patient',
+    bad: {
+      matches: (resource, name, value) =>
+        ['_id', '_lastUpdated'].includes(name) && GOOD.matches(resource, name, value),
+    },
+    found: ['error patient-parameters'],
+    says: /does not find a resource of that patient/,
+  },
+  {
+    name: 'a host that finds no reference with a version',
+    resources: observations(30, (index) =>
+      index === 7 ? { subject: { reference: `${BASE}/Patient/secret-p1/_history/2` } } : {},
+    ),
+    bad: {
+      matches: (resource, name, value) =>
+        name === 'subject'
+          ? (resource[name] as { reference: string }).reference === value
+          : GOOD.matches(resource, name, value),
+    },
+    found: ['error patient-parameters'],
+    says: /absolute or names a version/,
+  },
+  {
+    name: 'a host that takes commas for part of a value',
+    bad: { values: (value) => [value] },
+    found: ['warning comma-lists'],
+    says: /commas between them/,
+  },
+  {
+    name: 'a host that ignores _id',
+    bad: { matches: (resource, name, value) => name === '_id' || GOOD.matches(resource, name, value) },
+    found: ['notice id'],
+  },
+  {
+    name: 'a host that finds nothing by _id',
+    bad: { matches: (resource, name, value) => name !== '_id' && GOOD.matches(resource, name, value) },
+    found: ['warning id'],
+  },
+  {
+    name: 'a host that gives another type',
+    resources: observations(30, (index) => (index === 4 ? { resourceType: 'Patient' } : {})),
+    found: ['error resources'],
+    says: /another type/,
+  },
+  {
+    name: 'a host without ids',
+    resources: observations(12, () => ({ id: undefined })),
+    found: ['warning resources'],
+    says: /no id/,
+  },
+  {
+    name: 'a host without times',
+    resources: observations(30, (index) => (index === 2 ? { meta: {} } : {})),
+    found: ['warning resources'],
+    says: /no meta.lastUpdated/,
+  },
+  {
+    name: 'a host whose resources are of tomorrow',
+    resources: observations(30, () => ({
+      meta: { lastUpdated: new Date(Date.now() + 86_400_000).toISOString() },
+    })),
+    found: ['warning resources'],
+    says: /in the future/,
+  },
+]
+
+describe('the doctor on a service', () => {
+  const database = useSuiteDatabase()
+  let open: DoctorHost | undefined
+  afterEach(async () => {
+    await open?.close()
+    open = undefined
+  })
+  const examine = async (profiles: Readonly<Record<string, HostProfile>>, options: DoctorOptions = {}) => {
+    open = await doctorHost(database, profiles)
+    return runDoctor(open.bulkExport, options)
+  }
+
+  for (const { name, bad = {}, resources = observations(30), found, says } of FAULTS) {
+    it(`of ${name} finds ${found.join(', ') || 'nothing wrong'}`, async () => {
+      const diagnosis = await examine({ Observation: modelProfile(resources, bad) })
+      expect(troubles(diagnosis, 'reading')).to.deep.equal(found.map((each) => `${each} Observation`))
+      const told = diagnosis.findings.filter(({ level, area }) => level !== 'ok' && area === 'reading')
+      if (says) expect(told.map(({ what }) => what).join('\n')).to.match(says)
+      for (const finding of told) expect(finding).to.include.keys('cost', 'remedy')
+      expect(JSON.stringify(diagnosis)).to.not.include('secret')
+    })
+  }
+
+  it('ends with one that hangs, and looks at the others', async () => {
+    const diagnosis = await examine(
+      {
+        Observation: modelProfile(observations(30), { search: () => NEVER }),
+        Patient: modelProfile([{ resourceType: 'Patient', id: 'secret-p', meta: {} }]),
+      },
+      { stepTimeout: 100 },
+    )
+    expect(troubles(diagnosis, 'reading')).to.deep.equal([
+      'error answer Observation',
+      'warning resources Patient',
+    ])
+    expect(diagnosis.isComplete).to.equal(true)
+    expect(diagnosis.ms).to.be.below(10_000)
+  })
+
+  it('asks nothing more of one that hangs on one parameter', async () => {
+    let after = 0
+    const diagnosis = await examine(
+      {
+        Observation: modelProfile(observations(30), {
+          search(args, query, answer) {
+            if (after > 0 || isAsked(args, '_lastUpdated')) {
+              after += 1
+              return NEVER
+            }
+            return answer(args, query)
+          },
+        }),
+      },
+      { stepTimeout: 100 },
+    )
+    expect(troubles(diagnosis, 'reading')).to.deep.equal(['error last-updated Observation'])
+    expect(after).to.equal(1)
+  })
+
+  it('says what was not looked at when the time is over', async () => {
+    const hanging = modelProfile([], { search: () => NEVER })
+    const diagnosis = await examine({ Observation: hanging, Patient: hanging }, { timeout: 150, atOnce: 1 })
+    expect(troubles(diagnosis, 'reading')).to.deep.equal([
+      'warning answer Observation',
+      'warning answer Patient',
+    ])
+    expect(diagnosis.isComplete).to.equal(false)
+    expect(diagnosis.findings.map(({ what }) => what).join()).to.match(/time was over/)
+  })
+
+  it('finds one whose order changes all the time', async () => {
+    let turn = 0
+    const diagnosis = await examine({
+      Observation: modelProfile(observations(200), {
+        ordered: (resources) => {
+          turn += 37
+          return resources.map(
+            (_, index) => resources[(index * 7 + turn) % resources.length] as ModelResource,
+          )
+        },
+      }),
+    })
+    expect(troubles(diagnosis, 'reading')).to.include('error stability Observation')
+  })
+
+  it('takes a resource that was deleted meanwhile for no fault', async () => {
+    let searches = 0
+    const diagnosis = await examine({
+      Observation: modelProfile(observations(40), {
+        ordered(resources) {
+          searches += 1
+          return searches > 4 ? resources.slice(1) : resources
+        },
+      }),
+    })
+    expect(troubles(diagnosis, 'reading')).to.deep.equal([])
+  })
+
+  it('takes resources that are written meanwhile for no fault', async () => {
+    let searches = 0
+    const later = observations(40, () => ({ meta: { lastUpdated: '2024-05-01T00:00:00Z' } }))
+    const diagnosis = await examine({
+      Observation: modelProfile(observations(40), {
+        ordered(resources) {
+          searches += 1
+          return searches > 8 ? later : resources
+        },
+      }),
+    })
+    expect(troubles(diagnosis, 'reading')).to.deep.equal([])
+  })
+
+  it('calls services on behalf of the caller, as the core does', async () => {
+    const users = new Set<unknown>()
+    open = await doctorHost(database, {
+      Observation: {
+        versions: ['4_0_0'],
+        service: {
+          async search(args, { req }) {
+            expect(args).to.have.property('base_version', '4_0_0')
+            users.add((req as { user: unknown }).user)
+            return []
+          },
+        },
+      },
+    })
+    await runDoctor(open.bulkExport, { caller: { user: { sub: 'u' } } })
+    expect([...users]).to.deep.equal([{ sub: 'u' }])
+  })
+
+  it('asks for few resources, a few times, however many there are', async () => {
+    const counts: number[] = []
+    let most = 0
+    let now = 0
+    const profile = modelProfile(observations(5000), {
+      async search(args, query, answer) {
+        counts.push(Number(query['_count']))
+        now += 1
+        most = Math.max(most, now)
+        await new Promise(setImmediate)
+        now -= 1
+        return answer(args, query)
+      },
+    })
+    const types = ['Observation', 'DiagnosticReport', 'Procedure', 'Condition']
+    await examine(Object.fromEntries(types.map((type) => [type, profile])), { sample: 8, atOnce: 2 })
+    expect(Math.max(...counts)).to.be.at.most(4)
+    expect(counts.length / types.length).to.be.below(60)
+    expect(most).to.be.at.most(2)
+  })
+
+  it('finds every fault of several, and no other', async function () {
+    this.timeout(60_000)
+    const independent: Readonly<Record<string, Partial<ModelParts>>> = {
+      'warning paging': { page: (matching) => matching },
+      'warning comma-lists': { values: (value) => [value] },
+      'warning last-updated': {
+        matches: (resource, name, value) => name === '_lastUpdated' || GOOD.matches(resource, name, value),
+      },
+    }
+    await fc.assert(
+      fc.asyncProperty(
+        fc.subarray(Object.keys(independent)),
+        fc.integer({ min: 25, max: 80 }),
+        async (faults, count) => {
+          const bad = Object.assign({}, ...faults.map((fault) => independent[fault])) as Partial<ModelParts>
+          const diagnosis = await examine({ Observation: modelProfile(observations(count), bad) })
+          await open?.close()
+          open = undefined
+          const expected = faults.map((fault) => `${fault} Observation`).sort()
+          expect(troubles(diagnosis, 'reading')).to.deep.equal(expected)
+        },
+      ),
+      { numRuns: 20 },
+    )
+  })
+})
