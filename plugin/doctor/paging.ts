@@ -1,5 +1,8 @@
-import type { ExaminedType, TypeCheck } from './examined-type.js'
+import type { Resource } from '../fhir/resource.js'
+import type { TypeCheck } from './examined-type.js'
 import type { Remark } from './finding.js'
+import type { PageWalk } from './page-walk.js'
+import type { ProbedAnswer, ServiceProbe } from './service-probe.js'
 
 /** Whether pages are made as asked for, lead on, and end. */
 export const paging: TypeCheck = {
@@ -14,19 +17,36 @@ export const paging: TypeCheck = {
     const [first] = walk.pages
     if (first === undefined) return []
     if (walk.repeats) return [REPEATS]
-    if (walk.pages.length > 1) return [...(await pagesRemarks(examined))]
-    if (first.total !== undefined && first.total > first.resources.length && first.next === undefined) {
-      return [CUT_OFF]
-    }
-    if (first.entries > probe.count) return [{ ...ALL_AT_ONCE, detail: `${first.entries} at once` }]
-    if (first.hasLinks || first.entries < probe.count) return [{ level: 'ok', what: PAGES_WORK }]
-    // As many as were asked for and no link: the rest may have been cut off.
-    const more = await probe.search({ count: probe.count * 2 })
-    return [more.entries > probe.count ? NO_LINKS : { level: 'ok', what: PAGES_WORK }]
+    if (walk.pages.length > 1) return pagesRemarks(walk, probe)
+    return [await oneAnswerRemark(first, probe), ...twiceRemarks(walk.resources, TWICE)]
   },
 }
 
-const PAGES_WORK = 'Pages are as asked for, lead on and end.'
+async function oneAnswerRemark(answer: ProbedAnswer, { count, search }: ServiceProbe): Promise<Remark> {
+  const { entries, resources, hasLinks, total } = answer
+  if (entries > count) return { ...ALL_AT_ONCE, detail: `${entries} at once` }
+  // As many as were asked for and no link: the rest may have been cut off, and an export asks for more.
+  if (!hasLinks && (entries === count || resources.length === count)) {
+    const more = await search({ count: count * 2 })
+    if (more.entries > count) return NO_LINKS
+  }
+  return total !== undefined && total > resources.length ? CUT_OFF : PAGES_WORK
+}
+
+function pagesRemarks({ pages, resources }: PageWalk, { count }: ServiceProbe): readonly Remark[] {
+  const largest = Math.max(...pages.map(({ entries }) => entries))
+  const size = largest > count ? [{ ...LARGE_PAGES, detail: `${largest} for ${count}` }] : []
+  const remarks = [...twiceRemarks(resources, ON_TWO_PAGES), ...size]
+  return remarks.length > 0 ? remarks : [PAGES_WORK]
+}
+
+function twiceRemarks(resources: readonly Resource[], remark: Remark): readonly Remark[] {
+  const ids = resources.flatMap(({ id }) => id ?? [])
+  const repeated = ids.length - new Set(ids).size
+  return repeated === 0 ? [] : [{ ...remark, detail: `${repeated} of ${ids.length}` }]
+}
+
+const PAGES_WORK: Remark = { level: 'ok', what: 'Pages are as asked for, lead on and end.' }
 
 const REPEATS: Remark = {
   level: 'error',
@@ -56,30 +76,24 @@ const NO_LINKS: Remark = {
   remedy: 'Return a Bundle with link "next".',
 }
 
-async function pagesRemarks({ walk, probe }: ExaminedType): Promise<readonly Remark[]> {
-  const { pages, resources } = walk
-  const ids = resources.flatMap(({ id }) => id ?? [])
-  const repeated = ids.length - new Set(ids).size
-  const largest = Math.max(...pages.map(({ entries }) => entries))
-  const remarks: Remark[] = []
-  if (repeated > 0) {
-    remarks.push({
-      level: 'error',
-      what: 'Resources come on more than one page.',
-      detail: `${repeated} of ${ids.length}`,
-      cost: 'Exports have them twice, and may lack others in their place.',
-      remedy:
-        'Sort by something that is unique, such as the id, and let each page begin after the last of the one before.',
-    })
-  }
-  if (largest > probe.count) {
-    remarks.push({
-      level: 'notice',
-      what: 'Pages are larger than _count says.',
-      detail: `${largest} for ${probe.count}`,
-      cost: 'A worker holds such a page in memory, whatever pageSize and maxPageBytes say.',
-      remedy: 'Heed _count, which is in context.req.query.',
-    })
-  }
-  return remarks.length > 0 ? remarks : [{ level: 'ok', what: PAGES_WORK }]
+const ON_TWO_PAGES: Remark = {
+  level: 'error',
+  what: 'Resources come on more than one page.',
+  cost: 'Exports have them twice, and may lack others in their place.',
+  remedy:
+    'Sort by something that is unique, such as the id, and let each page begin after the last of the one before.',
+}
+
+const TWICE: Remark = {
+  level: 'error',
+  what: 'Resources come more than once in an answer.',
+  cost: 'Exports have them as often.',
+  remedy: 'Return each match once.',
+}
+
+const LARGE_PAGES: Remark = {
+  level: 'notice',
+  what: 'Pages are larger than _count says.',
+  cost: 'A worker holds such a page in memory, whatever pageSize and maxPageBytes say.',
+  remedy: 'Heed _count, which is in context.req.query.',
 }

@@ -26,6 +26,11 @@ const HOST_CHECKS: readonly HostCheck[] = [
   ...[storageFiles, ownIndexes, resourceIndexes],
 ]
 
+/** No check of a host has more steps. */
+const MOST_STEPS = 20
+/** What a check may take besides its steps, in ms. */
+const SPARE_TIME = 30_000
+
 /** What a host whose options are these is looked at with, where nothing else is said. Times in ms. */
 const DEFAULTS = { sample: 20, atOnce: 4, stepTimeout: 10_000, timeout: 300_000 } as const
 
@@ -89,8 +94,11 @@ async function checked(
   { name, area, run }: HostCheck,
   examination: Examination,
 ): Promise<readonly Finding[]> {
+  // Each of its steps has a limit; a driver that hangs may know none.
+  const timeout = MOST_STEPS * examination.instructions.stepTimeout + SPARE_TIME
   try {
-    return (await run(examination)).map((remark) => ({ ...remark, area, check: name }))
+    const remarks = await untilAborted(() => run(examination), { timeout })
+    return remarks.map((remark) => ({ ...remark, area, check: name }))
   } catch (error) {
     return [unseen(error, examination, { area, check: name })]
   }

@@ -88,6 +88,32 @@ const FAULTS: readonly Fault[] = [
     says: /larger total/,
   },
   {
+    name: 'a host that gives as many as asked for, no link, but the total',
+    bad: {
+      page: (matching, { _count: count }) =>
+        bundle(matching.slice(0, Number(count)), { total: matching.length }),
+    },
+    found: ['warning paging'],
+    says: /no link to the rest/,
+  },
+  {
+    name: 'a host that gives an array in which some come twice',
+    bad: { page: (matching) => [...matching, ...matching.slice(0, 2)] },
+    found: ['error paging', 'warning paging'],
+    says: /more than once in an answer/,
+  },
+  {
+    name: 'a host whose pages are as large as it likes',
+    bad: { page: (matching, query) => pageFrom(matching, { _count: '8' }, Number(query['_start'] ?? 0)) },
+    found: ['notice paging'],
+  },
+  {
+    name: 'a host that has just as many as were asked for, in an array',
+    resources: observations(5),
+    bad: { page: (matching) => matching },
+    found: [],
+  },
+  {
     name: 'a host whose link leads to the same page',
     bad: {
       page: (matching, query) => pageFrom(matching, query, 0),
