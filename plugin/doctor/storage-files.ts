@@ -86,8 +86,9 @@ async function removed(storage: ExportStorage, place: string, step: Step): Promi
     try {
       await textOf(await storage.read(`${place}/probe.ndjson`))
       return true
-    } catch {
-      return false
+    } catch (error) {
+      if ((error as { code?: unknown } | null)?.code === 'ENOENT') return false
+      throw error
     }
   })
   return isThere ? [LEFT] : [{ level: 'ok', what: 'Files can be removed.' }]

@@ -4,7 +4,7 @@ import { type BulkExportOptions, runDoctor } from '../../../plugin/index.js'
 import { indexCommands } from '../../../scripts/doctor/report.js'
 import { collectionName, createHostConfig, ensureIndexes } from '../../../scripts/host/index.js'
 import { population } from '../../../scripts/population/index.js'
-import { store } from '../../support/export-host.js'
+import { startHost, store } from '../../support/export-host.js'
 import { useDatabase } from '../../support/mongodb.js'
 import { type DoctorHost, doctorHost, troubles } from './doctor-host.js'
 import { type ModelResource, modelProfile } from './model-service.js'
@@ -52,6 +52,28 @@ describe('the doctor on a database', () => {
         expect([...ways]).to.deep.equal([collections ? 'scan' : 'search'])
       }
     })
+  })
+
+  it('neither disturbs an export nor is disturbed by one', async () => {
+    const resources = [...population({ patients: 40 })]
+    const host = await startHost(database, { resources, options: { collections: collectionName } })
+    try {
+      await ensureIndexes(database.db)
+      const exported = host.client.kickOff('system').then((statusUrl) => host.manifest(statusUrl))
+      const [{ output }, ...diagnoses] = await Promise.all([
+        exported,
+        runDoctor(host.bulkExport),
+        runDoctor(host.bulkExport),
+      ])
+      expect(output.reduce((sum, { count = 0 }) => sum + count, 0)).to.equal(resources.length)
+      for (const diagnosis of diagnoses) {
+        // The options of test hosts are no good ones.
+        const wrong = troubles(diagnosis).filter((each) => !each.endsWith(' options'))
+        expect(wrong).to.deep.equal([])
+      }
+    } finally {
+      await host.close()
+    }
   })
 
   describe('without indexes', () => {
