@@ -3,7 +3,10 @@ import { z } from 'zod'
 import { redactCredentials } from './redact.js'
 
 /** Where the programs keep things of their own: the folder with `package.json`. */
-const PROJECT_DIRECTORY = fileURLToPath(new URL('..', import.meta.url))
+/** This file is in `config/`, or in `dist/config/` when the project was built. */
+const PROJECT_DIRECTORY = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '..' : '../..', import.meta.url),
+)
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'http', 'verbose', 'debug', 'silly'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]

@@ -1,6 +1,7 @@
 import type { Router } from 'express'
 import { createConnection } from 'mongoose'
 import { createLogger, format, type Logger, transports } from 'winston'
+import { EXAMINED, type ExaminedHost } from './doctor/examined-host.js'
 import { ExportError } from './errors.js'
 import type { Authorize } from './http/access.js'
 import { exportStatementGenerator, type StatementGenerator } from './http/capability-statement.js'
@@ -12,6 +13,7 @@ import { pollLimit } from './http/poll-limit.js'
 import { createRouter, type RouteHandlers } from './http/routes.js'
 import { urlSigner } from './http/signed-urls.js'
 import { smartConfiguration } from './http/smart-configuration.js'
+import { createModels } from './jobs/collections.js'
 import { type Engine, startEngine } from './jobs/engine.js'
 import { NO_METRICS } from './jobs/metrics.js'
 import { prometheusMetrics } from './jobs/prometheus-metrics.js'
@@ -23,6 +25,9 @@ import { scansOf } from './search/scans.js'
 import type { ExportStorage } from './storage/export-storage.js'
 import { fileStorage } from './storage/file.js'
 
+export type { DoctorOptions } from './doctor/examined-host.js'
+export type { Area, Diagnosis, Finding, Level, TypeReading, Way } from './doctor/finding.js'
+export { runDoctor } from './doctor/run-doctor.js'
 export { ExportError } from './errors.js'
 export type { GrantedTypes } from './fhir/smart-scopes.js'
 export type { Access, Authorize } from './http/access.js'
@@ -58,6 +63,8 @@ export interface BulkExport {
    * otherwise idle process alive for up to three seconds after that.
    */
   stop(): Promise<void>
+  /** What `runDoctor` looks at. */
+  readonly [EXAMINED]: ExaminedHost
 }
 
 /** The longest that anything waits for the database to be reachable, in ms. */
@@ -86,7 +93,7 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
     try {
       const { maxFileResources, maxFileBytes, maxResourceBytes } = resolved
       const { db } = connection
-      const scans = db && scansOf({ db, names: resolved.collections, queries })
+      const scans = db && scansOf({ db, names: resolved.collections, queries, reading: resolved.scan })
       const started = await startEngine({
         ...resolved,
         ...{ connection, search, storage, logger, metrics, groupMembers, deletedSince, scans },
@@ -161,6 +168,23 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
       opened = undefined
       await closing?.engine.stop()
       await closing?.close()
+    },
+    [EXAMINED]: {
+      ...{
+        options: resolved,
+        versions: EXPORT_VERSIONS,
+        isProtected: isProtected(resolved),
+        storage,
+        logger,
+      },
+      async connect() {
+        const connection = await connect(resolved.mongodb)
+        return {
+          db: connection.getClient().db(connection.name),
+          models: createModels(connection),
+          close: () => connection.close(),
+        }
+      },
     },
   }
 }

@@ -8,6 +8,15 @@ import type { DeletedSince, GroupMembers } from './search/host-hooks.js'
 import type { CollectionNames } from './search/scan-collection.js'
 import type { ExportStorage } from './storage/export-storage.js'
 
+const READ_PREFERENCES = [
+  'primary',
+  'primaryPreferred',
+  'secondary',
+  'secondaryPreferred',
+  'nearest',
+] as const
+
+const MIB = 1024 * 1024
 const DAY = 24 * 60 * 60 * 1000
 /** What a date can hold is not without end. */
 const LONGEST_RETENTION = 36_500 * DAY
@@ -57,6 +66,13 @@ export const optionsSchema = z.strictObject({
   strictHeaders: z.boolean().default(false),
   /** Tasks that this process runs at the same time. With 0 it only answers HTTP, and other processes work. */
   workers: z.int().min(0).default(2),
+  /**
+   * What all tasks of this process together write in a second at most, and so read from the database, which others need
+   * too. At least 1,000 resources and 1 MiB, so that an export never looks as if it stood still. Default: without limit.
+   */
+  maxRate: z
+    .strictObject({ resources: z.int().min(1000).optional(), bytes: z.int().min(MIB).optional() })
+    .optional(),
   /** An output file is full at this many resources … */
   maxFileResources: z.int().min(1).default(100_000),
   /** … or before it would grow over this many bytes. */
@@ -84,13 +100,18 @@ export const optionsSchema = z.strictObject({
   hashFiles: z.boolean().default(false),
   /** Put a `manifest.json` beside the files, when all of them are there, for people who only see the storage. */
   manifestFile: z.boolean().default(false),
-  /** Resources asked of a search service at once; each task holds one such page in memory … */
+  /** Resources asked of a search service at once; each task holds two such pages in memory, as one is asked for ahead … */
   pageSize: z.int().min(1).default(250),
   /** … and fewer where the first ones show that a page would be larger than this, if the service heeds `_count`. */
   maxPageBytes: z
     .int()
     .min(1)
     .default(8 * 1024 * 1024),
+  /**
+   * For how many patients of a group, or lists of them, a task searches at the same time; 1: one after the other. Their
+   * pages share `maxPageBytes`.
+   */
+  searchConcurrency: z.int().min(1).default(4),
   /** Largest body of a kick-off. */
   maxBodyBytes: z
     .int()
@@ -100,7 +121,7 @@ export const optionsSchema = z.strictObject({
   withoutWorkers: z.enum(['refuse', 'wait']).default('refuse'),
   /** How long a worker that is not heard of keeps its task. */
   lease: z.int().min(1000).default(30_000),
-  /** How long one search of a service may take; then it is tried again, and the export fails in the end. */
+  /** How long one search of a service may take, or a stream to give its next resource; then it is tried again, and the export fails in the end. */
   searchTimeout: z
     .int()
     .min(1)
@@ -137,6 +158,17 @@ export const optionsSchema = z.strictObject({
   collections: z
     .custom<CollectionNames>((value) => typeof value === 'function', 'must be a function')
     .optional(),
+  /** How collections are read past the services. */
+  scan: z
+    .strictObject({
+      /** Which members of a replica set are asked. A secondary first has to have all that the primary has. */
+      readPreference: z.enum(READ_PREFERENCES).optional(),
+      /** Documents in one answer of the database at most; large ones are fewer, so that it has about 1 MiB. */
+      batchSize: z.int().min(1).default(4000),
+      /** How long the database may work for one query, all its answers together; default: without limit. */
+      maxTimeMS: z.int().min(1).optional(),
+    })
+    .prefault({}),
   /** Finds the members of Groups that do not list them; without it their export is refused with 422. */
   groupMembers: z
     .custom<GroupMembers>((value) => typeof value === 'function', 'must be a function')

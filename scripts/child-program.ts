@@ -3,9 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { childEnvironment } from '../config/child-environment.js'
 import { beforeExit } from './mongod/exit-guard.js'
-
-/** As `npm start` and `npm run worker` have them: otherwise a machine with much memory makes Node collect garbage late. */
-const NODE_FLAGS = ['--max-old-space-size=512', '--import', 'tsx']
+import { NODE_FLAGS } from './node-program.js'
 
 /** How long a program may take to end in order, in ms. */
 const STOP_LIMIT = 20_000
@@ -16,7 +14,7 @@ export type LogRecord = Readonly<Record<string, unknown>>
 export interface ChildProgramOptions {
   /** What it is called in errors. */
   readonly name: string
-  /** Path of the TypeScript file. */
+  /** Path of its file. */
   readonly program: string
   readonly arguments?: readonly string[]
   /** For Node, besides those of every program. */

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { createLogger } from '../config/logger.js'
 import { type BulkClient, bulkClient, type Level } from './client/bulk-client.js'
 import { downloadExport } from './client/download-export.js'
+import { wholeManifest } from './client/manifest.js'
 import { kickOffTimes, median } from './demo/kick-off-times.js'
 import { showProgress } from './demo/progress.js'
 import { type Downloaded, reportExports } from './demo/report.js'
@@ -90,11 +91,12 @@ function start(client: BulkClient, name: string, level: Level) {
     async download(progress: ReturnType<typeof showProgress>): Promise<Downloaded> {
       const statusUrl = await accepted
       const onProgress = (text: string) => progress.update(name, text)
-      const manifest = await client.waitForExport(statusUrl, { onProgress })
+      const load = (url: string) => client.waitForExport(url, { onProgress })
+      const manifest = await wholeManifest(await load(statusUrl), load)
       const ms = performance.now() - started
       progress.done(name)
       const directory = join(flags.out, name)
-      const summaries = await downloadExport(client, manifest, directory)
+      const { types: summaries } = await downloadExport(manifest, { send: fetch, directory, unique: true })
       await client.remove(statusUrl)
       return { name, summaries, directory, ms }
     },

@@ -1,7 +1,7 @@
-import { fileURLToPath } from 'node:url'
 import { startProgram } from './child-program.js'
+import { programFile } from './node-program.js'
 
-const PROGRAM = fileURLToPath(new URL('worker.ts', import.meta.url))
+const PROGRAM = programFile('worker', import.meta.url)
 
 /** A worker in a process of its own, as `npm run worker` starts it. */
 export interface WorkerProcess {

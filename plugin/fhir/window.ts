@@ -23,7 +23,8 @@ export function isWithinWindow(resource: Resource, window: Window): boolean {
   return updated <= window.until
 }
 
-function lastUpdated(resource: Resource): Date | undefined {
+/** When a resource says it was last updated; `undefined` when that cannot be read. */
+export function lastUpdated(resource: Resource): Date | undefined {
   const value = resource.meta?.lastUpdated
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? undefined : value
   return typeof value === 'string' ? parseInstant(value) : undefined

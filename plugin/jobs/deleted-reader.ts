@@ -7,7 +7,7 @@ import type { SearchAdapter } from '../search/search-adapter.js'
 import type { Cohort } from './cohort.js'
 import { findResource } from './find-resource.js'
 import { IdSet } from './id-set.js'
-import type { ReadResource } from './resource-reader.js'
+import type { ReadResource } from './reading.js'
 
 /** What was deleted, of these types and within this window. */
 export interface DeletedSelection {

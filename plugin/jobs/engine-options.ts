@@ -7,6 +7,7 @@ import type { ExportStorage } from '../storage/export-storage.js'
 import type { RunningLimits } from './admission.js'
 import type { Metrics } from './metrics.js'
 import type { FileLimits } from './output.js'
+import type { MaxRate } from './throttle.js'
 
 export interface EngineOptions extends RunningLimits {
   readonly connection: Connection
@@ -27,12 +28,16 @@ export interface EngineOptions extends RunningLimits {
   readonly hashFiles: boolean
   /** Whether a manifest is put beside the files. */
   readonly manifestFile: boolean
+  /** What this process writes in a second at most; absent: without limit. */
+  readonly maxRate?: MaxRate | undefined
   /** Tasks that this process runs at the same time; 0 leaves them to others. */
   readonly workers: number
   /** Resources asked for at once. */
   readonly pageSize: number
   /** How large a page may be as JSON, by an estimate, unless its service gives no smaller ones. */
   readonly maxPageBytes: number
+  /** For how many patients of a cohort, or lists of them, searches run at the same time. */
+  readonly searchConcurrency: number
   /** How long a worker that is not heard of keeps its task, in ms. */
   readonly lease: number
   /** How long a task may go without reading or writing anything, in ms. */

@@ -16,6 +16,7 @@ import { openQueue, type Queue } from './queue.js'
 import { regularLook } from './regular-look.js'
 import { storageProbe } from './storage-probe.js'
 import { runTask } from './task-runner.js'
+import { Throttle } from './throttle.js'
 import { turnstile } from './turnstile.js'
 import { hasLiveWorker, joinWorkers } from './worker-list.js'
 
@@ -77,7 +78,9 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     ...{ ...common, storage, deletedSince: options.deletedSince, scans: options.scans },
     members: cohortMembers(models.cohort),
     ...{ limits: options.limits, pageSize: options.pageSize, maxPageBytes: options.maxPageBytes },
+    searchConcurrency: options.searchConcurrency,
     ...{ compress: options.compressFiles, hashes: options.hashFiles, manifestFile: options.manifestFile },
+    throttle: options.maxRate && new Throttle(options.maxRate),
     heartbeat,
     stallTimeout: options.stallTimeout,
     jobEnded: ({ _id }: ExportJob) => queue.forget(_id),

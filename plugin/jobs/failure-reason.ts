@@ -25,7 +25,20 @@ export async function blaming<T>(origin: 'storage' | 'service', work: () => Prom
   try {
     return await work()
   } catch (error) {
-    if (isObject(error) && originOf(error) === undefined) origins.set(error, origin)
+    blame(origin, error)
+    throw error
+  }
+}
+
+function blame(origin: 'storage' | 'service', error: unknown): void {
+  if (isObject(error) && originOf(error) === undefined) origins.set(error, origin)
+}
+
+async function* blamingStream<T>(stream: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* stream
+  } catch (error) {
+    blame('service', error)
     throw error
   }
 }
@@ -36,7 +49,14 @@ export function blamingSearch(search: HostSearch): HostSearch {
     ...search,
     adapter(base, caller) {
       const adapter = search.adapter(base, caller)
-      return { search: (request) => blaming('service', () => adapter.search(request)) }
+      return {
+        ...adapter,
+        search: (request) => blaming('service', () => adapter.search(request)),
+        stream(request) {
+          const stream = adapter.stream?.(request)
+          return stream && blamingStream(stream)
+        },
+      }
     },
   }
 }

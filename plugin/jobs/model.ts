@@ -112,6 +112,8 @@ export interface JobFailure {
 export interface Position {
   /** Patients of the cohort up to this id are finished, this one is under way; absent without a cohort. */
   readonly patient?: string
+  /** How many patients, from this one on, are searched for together; absent: this one alone. */
+  readonly together?: number
   /** Index of the compartment path that is under way for this patient. */
   readonly path: number
   /** Index of the filter query that is under way; absent for the first, or when there are no filters. */
@@ -121,6 +123,8 @@ export interface Position {
   /** How many resources of this page are finished, and the id of the last of them. */
   readonly finished: number
   readonly lastId?: string
+  /** In a stream, where `finished` counts all that came: what stands for their ids in their order. */
+  readonly streamed?: string
   /** What stands for all that was finished, where that can be told only by going through it again. */
   readonly digest?: string
   /** In a scan, the last `_id` that was finished, as EJSON; if it goes by patients, `patient` is the first of the batch. */

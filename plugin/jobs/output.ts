@@ -1,7 +1,7 @@
 import { operationOutcome } from '../errors.js'
 import type { Resource } from '../fhir/resource.js'
 import type { OutputFile, Position } from './model.js'
-import type { ReadResource } from './resource-reader.js'
+import type { ReadResource } from './reading.js'
 
 /** When an output file is full. A single resource larger than `bytes` still gets a file of its own. */
 export interface FileLimits {

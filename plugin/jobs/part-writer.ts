@@ -10,6 +10,7 @@ import { aboutTask, totalOf } from './log-fields.js'
 import type { Metrics } from './metrics.js'
 import type { FileKind, OutputFile } from './model.js'
 import type { Part } from './output.js'
+import { type Throttle, throttled } from './throttle.js'
 
 export interface WriterDependencies {
   readonly jobs: ExportJobs
@@ -20,6 +21,8 @@ export interface WriterDependencies {
   readonly compress: boolean
   /** Whether their hashes are recorded. */
   readonly hashes: boolean
+  /** Default: as fast as it goes. */
+  readonly throttle?: Throttle | undefined
 }
 
 /** Where the lines of a part go; what could not be written goes to the `error` files. */
@@ -48,7 +51,7 @@ export async function writePart(
   dependencies: WriterDependencies,
   signal: AbortSignal,
 ): Promise<readonly OutputFile[]> {
-  const { jobs, storage, logger, metrics, compress, hashes } = dependencies
+  const { jobs, storage, logger, metrics, compress, hashes, throttle } = dependencies
   const about = aboutTask(task)
   const files: OutputFile[] = []
   const write = async (
@@ -63,7 +66,8 @@ export async function writePart(
     const options = { contentType: 'application/fhir+ndjson', signal }
     const sizes = { gzipBytes: 0 }
     const hash = hashes ? createHash('sha256') : undefined
-    const plain = hash ? hashed(lines, hash) : lines
+    const paced = throttle ? throttled(lines, size, throttle, signal) : lines
+    const plain = hash ? hashed(paced, hash) : paced
     await blaming('storage', async () => {
       if (compress) {
         const key = fileKey(folder, { name, ...sizes })

@@ -5,15 +5,10 @@ import type { Resource, ResourceType } from '../fhir/resource.js'
 import type { Cohort, CohortPatients } from './cohort.js'
 import { findResource } from './find-resource.js'
 import { IdSet } from './id-set.js'
+import { readMatches } from './match-reader.js'
 import type { ProvenanceChoice } from './model.js'
-import {
-  LostPosition,
-  type ReadOptions,
-  type ReadResource,
-  readMatches,
-  readResources,
-  type Selection,
-} from './resource-reader.js'
+import { LostPosition, type ReadResource } from './reading.js'
+import { type ResourceReadOptions as ReadOptions, readResources, type Selection } from './resource-reader.js'
 
 /**
  * Reads the Provenance that is chosen by what it is about (Bulk Data 3.0.0, `includeAssociatedData`), each one

@@ -9,7 +9,7 @@ import { aboutTask, subjectOf, totalOf } from './log-fields.js'
 import type { TaskEnd } from './metrics.js'
 import type { ExportJob, JobFailure, OutputFile } from './model.js'
 import { LostTask, type WriterDependencies, writePart } from './part-writer.js'
-import { LostPosition } from './resource-reader.js'
+import { LostPosition } from './reading.js'
 import { isHopeless, pauseAfter, triesFor } from './retry.js'
 import { type HoldDependencies, holdTask, type TaskHold } from './task-hold.js'
 import { type SourceDependencies, taskSource } from './task-source.js'
@@ -159,19 +159,22 @@ async function writeTask(
   const folder = folderOf(job)
   const source = taskSource(job, task, { ...dependencies, search: watched(search, hold.moved) })
   const turn = source.resumesWell ? beginTurn(task, job.served, dependencies, signal) : undefined
+  // Data that are not the same at each look would otherwise make it begin anew at each turn.
+  let mayGiveWay = true
   const isEnough = () => {
     hold.moved()
-    return turn?.isOver ?? false
+    return mayGiveWay && (turn?.isOver ?? false)
   }
   try {
     let from = task.position
     for (;;) {
       try {
         for await (const part of source.parts(from, signal, isEnough)) {
+          turn?.wentOn()
           written.push(...(await writePart(part, { ...source, folder }, task, dependencies, signal)))
           hold.committed()
           turn?.served(part.size.resources)
-          if (turn?.isOver) return false
+          if (mayGiveWay && turn?.isOver) return false
         }
         return true
       } catch (error) {
@@ -182,6 +185,7 @@ async function writeTask(
       written.length = 0
       for (const file of files) await storage.removeAll(fileKey(folder, file))
       from = undefined
+      mayGiveWay = false
     }
   } finally {
     await turn?.release()
@@ -195,13 +199,25 @@ function watched(search: HostSearch, moved: () => void): HostSearch {
     adapter(base, caller) {
       const adapter = search.adapter(base, caller)
       return {
+        ...adapter,
         async search(request) {
           const page = await adapter.search(request)
           moved()
           return page
         },
+        stream(request) {
+          const stream = adapter.stream?.(request)
+          return stream && watchedStream(stream, moved)
+        },
       }
     },
+  }
+}
+
+async function* watchedStream<T>(stream: AsyncIterable<T>, moved: () => void): AsyncGenerator<T> {
+  for await (const each of stream) {
+    moved()
+    yield each
   }
 }
 

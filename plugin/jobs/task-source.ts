@@ -14,13 +14,8 @@ import type { ExportJob, FileKind, Position, TaskSubject } from './model.js'
 import { cutIntoParts, type Part } from './output.js'
 import { PageSizes } from './page-size.js'
 import { readProvenance } from './provenance-reader.js'
-import {
-  LostPosition,
-  type ReadOptions,
-  type ReadResource,
-  readResources,
-  type Selection,
-} from './resource-reader.js'
+import { LostPosition, type ReadResource } from './reading.js'
+import { type ResourceReadOptions, readResources, type Selection } from './resource-reader.js'
 import { type ScanDependencies, scanType } from './type-scan.js'
 
 export interface SourceDependencies extends ScanDependencies {
@@ -31,6 +26,8 @@ export interface SourceDependencies extends ScanDependencies {
   readonly pageSize: number
   /** How large a page may be as JSON, by an estimate, unless its service gives no smaller ones. */
   readonly maxPageBytes: number
+  /** For how many patients of a cohort, or lists of them, searches run at the same time. */
+  readonly searchConcurrency: number
 }
 
 /** Where the lines of a task come from and where they go. */
@@ -151,16 +148,18 @@ type ResourceSubject = Extract<TaskSubject, { readonly kind: 'resources' }>
 function resourcesOf(
   job: ExportJob,
   { type, patients }: ResourceSubject,
-  { cohorts, search, pageSize, maxPageBytes }: SourceDependencies,
-  position: Pick<ReadOptions, 'signal' | 'from'>,
+  { cohorts, search, pageSize, maxPageBytes, searchConcurrency }: SourceDependencies,
+  position: Pick<ResourceReadOptions, 'signal' | 'from'>,
 ): AsyncGenerator<ReadResource> {
   const { base, provenance } = job
+  const cohort = cohortFor(job, cohorts)
+  // Searches that run at the same time share the memory that pages may take.
+  const concurrency = typeof cohort === 'object' ? searchConcurrency : 1
   const options = {
-    ...position,
-    pages: new PageSizes({ resources: pageSize, bytes: maxPageBytes }),
+    ...{ ...position, concurrency },
+    pages: new PageSizes({ resources: pageSize, bytes: maxPageBytes / concurrency }),
     search: search.adapter(base, JSON.parse(job.caller) as Caller),
   }
-  const cohort = cohortFor(job, cohorts)
   const selection = selectionOf(job, type, cohort)
   if (type === 'Provenance' && provenance !== undefined) {
     const { which, of: types } = provenance

@@ -5,9 +5,14 @@ import type { ExportJobs, HeldTask } from './export-jobs.js'
 /** How long a task works before it looks whether others wait, in ms. */
 const TURN = 1000
 
-/** The turn of a task, which ends when a job waits that has been served less. */
+/**
+ * The turn of a task, which ends when a job waits that has been served less; but not before the task has gone forward for
+ * as long as it took to come back to where it was. Going over a stream again then never costs more than the work itself.
+ */
 export interface Turn {
   readonly isOver: boolean
+  /** To be called when there is something new to write. */
+  wentOn(): void
   /** To be called with the resources of each part that was written. */
   served(resources: number): void
   release(): Promise<void>
@@ -21,12 +26,15 @@ export interface Turn {
 export function beginTurn(
   task: HeldTask,
   before: number,
-  { jobs, logger }: { readonly jobs: ExportJobs; readonly logger: Logger },
+  { jobs, logger }: { readonly jobs: Pick<ExportJobs, 'isOtherJobWaiting'>; readonly logger: Logger },
   signal: AbortSignal,
 ): Turn {
   let isOver = false
   let total = before
   let looking: Promise<void> | undefined
+  const started = performance.now()
+  let wentOn: number | undefined
+  const isWorthIt = () => wentOn !== undefined && performance.now() - wentOn >= wentOn - started
   const look = async () => {
     isOver ||= await jobs.isOtherJobWaiting(task, total)
   }
@@ -44,7 +52,10 @@ export function beginTurn(
   if (signal.aborted) end()
   return {
     get isOver() {
-      return isOver
+      return isOver && isWorthIt()
+    },
+    wentOn() {
+      wentOn ??= performance.now()
     },
     served(resources) {
       total += resources

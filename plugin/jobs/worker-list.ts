@@ -7,11 +7,16 @@ import type { Models } from './collections.js'
 const ALIVE_EVERY = 10_000
 /** When a process that was not heard of is taken for dead, in ms. */
 const DEAD_AFTER = 60_000
+const IS_LIVE = { $expr: { $gt: ['$aliveAt', { $subtract: ['$$NOW', DEAD_AFTER] }] } }
 
 /** Whether any process that works on tasks has been heard of lately, by the clock of the database. */
 export async function hasLiveWorker({ workers }: Models): Promise<boolean> {
-  const isLive = { $expr: { $gt: ['$aliveAt', { $subtract: ['$$NOW', DEAD_AFTER] }] } }
-  return (await workers.exists(isLive)) !== null
+  return (await workers.exists(IS_LIVE)) !== null
+}
+
+/** How many processes that work on tasks have been heard of lately. */
+export async function countLiveWorkers({ workers }: Models): Promise<number> {
+  return workers.countDocuments(IS_LIVE)
 }
 
 /** Says that this process works on tasks, now and from then on. */

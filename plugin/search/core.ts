@@ -6,14 +6,32 @@ import { resolve } from 'node:path'
 
 /** A service of the host, as far as an export calls it. */
 export interface ProfileService {
-  search?(args: Readonly<Record<string, unknown>>, context: { readonly req: unknown }): Promise<unknown>
+  search?(args: Arguments, context: ServiceContext): Promise<unknown>
+  /**
+   * All matches of the same search, without pages: an iterable of resources, best an async one, or a promise of it. Each
+   * resource comes once; memory is what the service holds at a time. Its iterator is closed (`return`) when no more of
+   * it is needed. What has come before an interruption is read again to go on after it, so an order that stays the same
+   * saves that the export begins anew.
+   */
+  searchStream?(args: Arguments, context: ServiceContext): unknown
+  /**
+   * How many patients may be asked for in one search, as in `subject=Patient/1,Patient/2`, to get what any of them
+   * finds. Absent: one. Only for a service that splits such lists: another one would find nobody's resources.
+   */
+  readonly commaListSize?: number
   /**
    * Gives the query that `search` would run with these arguments for this request, access rules included, without running
    * it: `{ collection, filter }`, the name of a collection (not a view) in the database of the export jobs, which keeps
    * the type as plain FHIR JSON, and a MongoDB filter. May give a promise. Without arguments it is for all that the caller
    * may read. Each document of the collection may be looked at for it, so a type should have one of its own.
    */
-  exportQuery?(args: Readonly<Record<string, unknown>>, context: { readonly req: unknown }): unknown
+  exportQuery?(args: Arguments, context: ServiceContext): unknown
+}
+
+type Arguments = Readonly<Record<string, unknown>>
+
+interface ServiceContext {
+  readonly req: unknown
 }
 
 /** A profile in the host core's configuration. */

@@ -14,6 +14,7 @@ import {
 import { hostRequest } from './host-request.js'
 import type { Caller, Page, SearchAdapter, SearchRequest } from './search-adapter.js'
 import { readAnswer, type SearchAnswer } from './search-answer.js'
+import { readServiceStream } from './service-stream.js'
 
 /** The searches of a host: which types it has in a version, and an adapter for each caller. */
 export interface HostSearch {
@@ -32,8 +33,6 @@ export interface HostSearch {
    */
   adapter(base: string, caller: Caller): SearchAdapter
 }
-
-type Search = (request: SearchRequest) => Promise<Page>
 
 /** A service that cuts its answers off without a link is asked for up to this many resources at once. */
 const LARGEST_PAGE = 1_000_000
@@ -76,61 +75,87 @@ export function hostSearch(
       }
     },
     adapter(base, caller) {
-      const searches = new Map<ResourceType, Search>()
+      const readers = new Map<ResourceType, ServiceReader>()
+      const readerOf = (type: ResourceType) => {
+        const profile = profiles.get(type)
+        if (profile === undefined) throw new Error(`The host has no profile for ${type}.`)
+        const reader =
+          readers.get(type) ?? serviceReader(type, profile, serviceFor(profile), { base, caller, timeout })
+        readers.set(type, reader)
+        return reader
+      }
       return {
-        async search(request) {
-          const profile = profiles.get(request.type)
-          if (profile === undefined) throw new Error(`The host has no profile for ${request.type}.`)
-          const search =
-            searches.get(request.type) ??
-            profileSearch(profile, serviceFor(profile), base, { caller, timeout })
-          searches.set(request.type, search)
-          return search(request)
-        },
+        search: async (request) => readerOf(request.type).search(request),
+        stream: (request) => readerOf(request.type).stream?.(request),
+        listSize: (type) => readerOf(type).listSize,
       }
     },
   }
 }
 
-function profileSearch(
+interface ServiceReader extends Pick<SearchAdapter, 'search' | 'stream'> {
+  readonly listSize: number
+}
+
+interface ReaderOptions {
+  readonly base: string
+  readonly caller: Caller
+  readonly timeout: number
+}
+
+function serviceReader(
+  type: ResourceType,
   profile: HostProfile,
   service: ProfileService,
-  base: string,
-  { caller, timeout }: { readonly caller: Caller; readonly timeout: number },
-): Search {
-  const version = versionOf(base)
+  { base, caller, timeout }: ReaderOptions,
+): ServiceReader {
   let sanitize: ReturnType<typeof sanitizerFor> | undefined
-  return async ({ type, params, pageSize, next, signal }) => {
-    sanitize ??= sanitizerFor(type, version, profile.metadata)
-    const ask = async (count: number): Promise<SearchAnswer> => {
-      signal?.throwIfAborted()
-      const query = pageQuery(params, count, next)
-      const req = hostRequest(base, type, query, caller)
-      // `service.search(…)`: a service may be a class instance that needs its `this`.
-      const result = await untilAborted(async () => service.search?.(sanitize?.(req) ?? {}, { req }), {
-        ...{ signal, timeout, late: () => tooSlow(type, timeout) },
-      })
-      const answer = readAnswer(result)
-      if (answer === undefined) {
-        throw new ExportError(
-          500,
-          `The search service of ${type} answered with neither a Bundle nor an array.`,
-        )
-      }
-      return answer
-    }
-    let answer = await ask(pageSize)
-    // Exactly as many as were asked for and no word about pages: the rest may have been cut off.
-    for (let count = pageSize; mayBeCutOff(answer, count); answer = await ask(count)) {
-      if (count >= LARGEST_PAGE) throw cutOff(type, answer)
-      count *= 2
-    }
-    if (answer.nextUrl !== undefined) return { resources: answer.resources, next: queryOf(answer.nextUrl) }
-    if (next === undefined && answer.total !== undefined && answer.total > answer.resources.length) {
-      throw cutOff(type, answer)
-    }
-    return { resources: answer.resources }
+  const argumentsFor = (query: URLSearchParams) => {
+    sanitize ??= sanitizerFor(type, versionOf(base), profile.metadata)
+    const req = hostRequest(base, type, query, caller)
+    return [sanitize(req), { req }] as const
   }
+  const limits = { timeout, late: () => tooSlow(type, timeout) }
+  // `service.search(…)`: a service may be a class instance that needs its `this`.
+  const ask = async (query: URLSearchParams, signal: AbortSignal | undefined): Promise<SearchAnswer> => {
+    signal?.throwIfAborted()
+    const call = argumentsFor(query)
+    const result = await untilAborted(async () => service.search?.(...call), { signal, ...limits })
+    const answer = readAnswer(result)
+    if (answer !== undefined) return answer
+    throw new ExportError(500, `The search service of ${type} answered with neither a Bundle nor an array.`)
+  }
+  return {
+    search: (request) => readPage(request, ask),
+    ...(typeof service.searchStream === 'function' && {
+      stream: ({ params, signal }) =>
+        readServiceStream(() => service.searchStream?.(...argumentsFor(params)), { type, signal, ...limits }),
+    }),
+    listSize: listSizeOf(service, type),
+  }
+}
+
+function listSizeOf({ commaListSize = 1 }: ProfileService, type: ResourceType): number {
+  if (Number.isInteger(commaListSize) && commaListSize > 0) return commaListSize
+  throw new ExportError(500, `The commaListSize of the service of ${type} must be a whole number from 1 on.`)
+}
+
+async function readPage(
+  { type, params, pageSize, next, signal }: SearchRequest,
+  search: (query: URLSearchParams, signal: AbortSignal | undefined) => Promise<SearchAnswer>,
+): Promise<Page> {
+  const ask = (count: number) => search(pageQuery(params, count, next), signal)
+  let answer = await ask(pageSize)
+  // Exactly as many as were asked for and no word about pages: the rest may have been cut off.
+  for (let count = pageSize; mayBeCutOff(answer, count); answer = await ask(count)) {
+    if (count >= LARGEST_PAGE) throw cutOff(type, answer)
+    count *= 2
+  }
+  if (answer.nextUrl !== undefined) return { resources: answer.resources, next: queryOf(answer.nextUrl) }
+  if (next === undefined && answer.total !== undefined && answer.total > answer.resources.length) {
+    throw cutOff(type, answer)
+  }
+  return { resources: answer.resources }
 }
 
 function mayBeCutOff({ resources, entries, hasLinks }: SearchAnswer, count: number): boolean {
@@ -138,7 +163,7 @@ function mayBeCutOff({ resources, entries, hasLinks }: SearchAnswer, count: numb
 }
 
 /** The parameters of the first page, overridden by those of the link to this one. */
-function pageQuery(params: URLSearchParams, count: number, next: string | undefined): URLSearchParams {
+export function pageQuery(params: URLSearchParams, count: number, next: string | undefined): URLSearchParams {
   const query = new URLSearchParams(params)
   query.set('_count', String(count))
   const link = new URLSearchParams(next ?? '')
@@ -149,7 +174,7 @@ function pageQuery(params: URLSearchParams, count: number, next: string | undefi
   return query
 }
 
-function queryOf(url: string): string {
+export function queryOf(url: string): string {
   const start = url.indexOf('?')
   return start === -1 ? '' : url.slice(start + 1)
 }

@@ -1,77 +1,93 @@
-import type { DocumentCursor } from './scan-collection.js'
-import type { PatientBatch } from './scan-selection.js'
+import type { ClientSession, Db, Document, FindCursor, FindOptions, ReadPreferenceLike } from 'mongodb'
 
-/** Documents that come one after the other, in batches of the database. */
-export interface Documents {
-  /** The next document; `undefined` when others are to be fetched. */
+/** What is read of a collection: a filter, and which way the database takes. */
+export interface ScanQuery {
+  readonly filter: Document
+  readonly options: Pick<FindOptions, 'hint' | 'min' | 'max' | 'sort' | 'allowDiskUse'>
+}
+
+/** How the database is read. */
+export interface ScanReading {
+  /** Which members of a replica set are asked; default: as the connection says. */
+  readonly readPreference?: ReadPreferenceLike | undefined
+  /** How long the database may work on one query, in ms; default: without limit. */
+  readonly maxTimeMS?: number | undefined
+  /** Documents in a batch at most. */
+  readonly batchSize: number
+}
+
+/** Some documents as raw BSON. Their bytes are never used again for others. */
+export interface Batch {
+  /** The next document; `undefined` after the last. */
   next(): Buffer | undefined
   /** Hands out the last document once more. */
   back(): void
-  /** @returns `false` when there are no more documents */
-  fetch(): Promise<boolean>
+}
+
+/** The documents of a query, batch after batch; the next one is on its way while one is worked on. */
+export interface Batches {
+  /** `undefined` when there are no more. */
+  next(): Promise<Batch | undefined>
+  /** Ends the query, also on the server. */
   close(): Promise<void>
-  /** The patients for whom the documents come; absent: not for some after the others. */
-  readonly patients?: PatientBatch | undefined
 }
 
-interface Opened {
-  readonly batch: PatientBatch
-  readonly cursor: DocumentCursor
-}
-
-/** The documents of one batch of patients after the other: those of the next are on their way while one is worked on. */
-export class PatientDocuments implements Documents {
-  #current: Opened | undefined
-  #coming: Promise<Opened | undefined> | undefined
-  #isClosed = false
+/** Fetches through a cursor of the driver, which finds the server again that the query runs on. */
+export class CursorBatches implements Batches {
+  readonly #session: ClientSession
+  #cursor: FindCursor<Buffer> | undefined
+  #coming: Promise<boolean> | undefined
 
   constructor(
-    private readonly batches: AsyncIterator<readonly string[]>,
-    /** @param isFirst whether it is the first batch, within which reading may go on */
-    private readonly open: (patients: readonly string[], isFirst: boolean) => DocumentCursor,
-  ) {}
-
-  get patients(): PatientBatch | undefined {
-    return this.#current?.batch
+    private readonly db: Db,
+    private readonly name: string,
+    private readonly query: ScanQuery,
+    private readonly reading: ScanReading,
+  ) {
+    this.#session = db.client.startSession({ causalConsistency: true })
   }
 
-  next(): Buffer | undefined {
-    return this.#current?.cursor.next()
-  }
-
-  back(): void {
-    this.#current?.cursor.back()
-  }
-
-  async fetch(): Promise<boolean> {
-    for (;;) {
-      if (this.#current !== undefined) {
-        if (await this.#current.cursor.fetch()) return true
-        await this.#current.cursor.close()
-      }
-      const isFirst = this.#coming === undefined
-      this.#current = await (this.#coming ?? this.#openNext(isFirst))
-      if (this.#current === undefined) return false
-      this.#coming = this.#openNext(false)
-      // Whoever waits for it is told; nobody may be left to wait.
-      this.#coming.catch(() => undefined)
-    }
+  async next(): Promise<Batch | undefined> {
+    const cursor = this.#cursor ?? (await this.#open())
+    this.#cursor = cursor
+    if (!(await (this.#coming ?? cursor.hasNext()))) return undefined
+    const documents = cursor.readBufferedDocuments()
+    this.#coming = cursor.hasNext()
+    // Whoever asks for it is told; nobody may be left to ask.
+    this.#coming.catch(() => undefined)
+    return new ListBatch(documents)
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
-    await this.#current?.cursor.close()
-    const coming = await this.#coming?.catch(() => undefined)
-    await coming?.cursor.close()
-    await this.batches.return?.()
+    await this.#cursor?.close()
+    await this.#session.endSession()
   }
 
-  async #openNext(isFirst: boolean): Promise<Opened | undefined> {
-    const { value: patients, done } = await this.batches.next()
-    const [first, last] = [patients?.[0], patients?.at(-1)]
-    if (done || this.#isClosed || first === undefined || last === undefined) return undefined
-    const cursor = this.open(patients, isFirst)
-    cursor.prepare()
-    return { batch: { first, last, patients }, cursor }
+  async #open(): Promise<FindCursor<Buffer>> {
+    const session = this.#session
+    // From here on the session knows what the primary has, and a secondary that does not have it yet waits until it has:
+    // what is older than the export must not be missed because it is on its way.
+    await this.db.command({ ping: 1 }, { session, readPreference: 'primary' })
+    const { readPreference, maxTimeMS, batchSize } = this.reading
+    const cursor = this.db.collection(this.name).find(this.query.filter, {
+      ...{ ...this.query.options, raw: true, batchSize, session },
+      ...(readPreference === undefined ? {} : { readPreference }),
+      ...(maxTimeMS === undefined ? {} : { maxTimeMS }),
+    })
+    return cursor as unknown as FindCursor<Buffer>
+  }
+}
+
+class ListBatch implements Batch {
+  #index = 0
+
+  constructor(private readonly documents: readonly Buffer[]) {}
+
+  next(): Buffer | undefined {
+    return this.documents[this.#index++]
+  }
+
+  back(): void {
+    this.#index -= 1
   }
 }

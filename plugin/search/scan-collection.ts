@@ -1,6 +1,8 @@
-import { BSON, type Db, type Document, type FindCursor, type IndexDescriptionInfo } from 'mongodb'
+import { BSON, type Db, type Document, type IndexDescriptionInfo } from 'mongodb'
 import type { ResourceType } from '../fhir/resource.js'
 import type { Window } from '../fhir/window.js'
+import type { Batch, Batches } from './scan-batches.js'
+import { BatchSource } from './scan-source.js'
 
 /** Names the collection that keeps a type as plain FHIR JSON, one resource a document; `undefined`: none does. */
 export type CollectionNames = (type: ResourceType, version: string) => string | undefined
@@ -17,7 +19,6 @@ const SMALLEST_RANGE = 50_000
 const MOST_RANGES = 16
 /** How many ids are drawn for each range, so that ranges are of about the same size. */
 const DRAWN = 40
-const BATCH = 1000
 /** How long documents may be counted, in ms; it only helps to be fast. */
 const LONGEST_COUNT = 2000
 
@@ -29,6 +30,7 @@ export class ScanCollection {
   constructor(
     private readonly db: Db,
     private readonly name: string,
+    private readonly source: BatchSource = new BatchSource(db),
   ) {}
 
   /**
@@ -71,12 +73,15 @@ export class ScanCollection {
   ): DocumentCursor {
     // Bounds of the index, unlike comparisons, go over all types that an `_id` may have.
     const first = after ?? from
-    const cursor = this.db.collection(this.name).find(allOf([filterFor(window), only]), {
-      ...{ raw: true, batchSize: BATCH, hint: { _id: 1 } },
+    const options = {
+      hint: { _id: 1 },
       ...(first === undefined ? {} : { min: { _id: idFrom(first) } }),
       ...(below === undefined ? {} : { max: { _id: idFrom(below) } }),
-    })
-    return new DocumentCursor(cursor as unknown as FindCursor<Buffer>, after)
+    }
+    return new DocumentCursor(
+      this.source.open(this.name, { filter: allOf([filterFor(window), only]), options }),
+      after,
+    )
   }
 
   /**
@@ -87,13 +92,11 @@ export class ScanCollection {
   openMatches(filters: readonly Document[], after: string | undefined, window: Window): DocumentCursor {
     // In an expression, unlike in a query, a comparison goes over all types that an `_id` may have.
     const rest = after === undefined ? [] : [{ $expr: { $gt: ['$_id', { $literal: idFrom(after) }] } }]
-    const cursor = this.db
-      .collection(this.name)
-      .find(allOf([filterFor(window), ...filters, ...rest]), {
-        ...{ raw: true, batchSize: BATCH, allowDiskUse: true },
-      })
-      .sort({ _id: 1 })
-    return new DocumentCursor(cursor as unknown as FindCursor<Buffer>, undefined)
+    const query = {
+      filter: allOf([filterFor(window), ...filters, ...rest]),
+      options: { sort: { _id: 1 } as const, allowDiskUse: true },
+    }
+    return new DocumentCursor(this.source.open(this.name, query), undefined)
   }
 
   /** Whether there is no document at all; looked up, as counts may be wrong after a crash of the database. */
@@ -138,50 +141,54 @@ function allOf(filters: readonly Document[]): Document {
   return narrowing.length < 2 ? (narrowing[0] ?? {}) : { $and: narrowing }
 }
 
-/** The documents of a range, in batches: the next one is on its way while one is worked on. */
+/** The documents of a query, in the order of their `_id`. */
 export class DocumentCursor {
-  #batch: readonly Buffer[] = []
-  #index = 0
-  #coming: Promise<boolean> | undefined
+  #batch: Batch | undefined
+  #coming: Promise<Batch | undefined> | undefined
+  #isBegun = false
 
   constructor(
-    private readonly cursor: FindCursor<Buffer>,
+    private readonly batches: Batches,
     /** Left out, should it come. */
     private readonly after: string | undefined,
   ) {}
 
   /** The next document of the batch; `undefined` when another one is to be fetched. */
   next(): Buffer | undefined {
-    return this.#batch[this.#index++]
+    return this.#batch?.next()
   }
 
   /** Has the first documents asked for before `fetch` is called. */
   prepare(): void {
-    this.#coming ??= this.cursor.hasNext()
+    this.#coming ??= this.batches.next()
+    // Whoever fetches is told; nobody may come to do so.
     this.#coming.catch(() => undefined)
   }
 
   /** Hands out the last document once more. */
   back(): void {
-    this.#index -= 1
+    this.#batch?.back()
   }
 
   /** @returns `false` when there are no more documents */
   async fetch(): Promise<boolean> {
-    if (!(await (this.#coming ?? this.cursor.hasNext()))) return false
-    const isFirst = this.#coming === undefined
-    this.#batch = this.cursor.readBufferedDocuments()
-    this.#index = 0
-    const [first] = this.#batch
-    if (isFirst && first !== undefined && idOf(first) === this.after) this.#index = 1
-    this.#coming = this.cursor.hasNext()
-    // Whoever asks for it is told; nobody may be left to ask.
-    this.#coming.catch(() => undefined)
+    const isFirst = !this.#isBegun
+    this.#isBegun = true
+    const coming = this.#coming ?? this.batches.next()
+    this.#coming = undefined
+    this.#batch = await coming
+    if (this.#batch === undefined) return false
+    if (isFirst && this.after !== undefined) this.#passOver(this.#batch, this.after)
     return true
   }
 
   async close(): Promise<void> {
-    await this.cursor.close()
+    await this.batches.close()
+  }
+
+  #passOver(batch: Batch, after: string): void {
+    const first = batch.next()
+    if (first !== undefined && idOf(first) !== after) batch.back()
   }
 }
 

@@ -3,12 +3,14 @@ import { ExportError } from '../errors.js'
 import { versionOf } from '../fhir/base-url.js'
 import type { ResourceType } from '../fhir/resource.js'
 import type { HostQueries, HostQuestion } from './host-query.js'
-import { PatientDocuments } from './scan-batches.js'
+import type { ScanReading } from './scan-batches.js'
 import { type CollectionNames, ScanCollection, type ScanRange } from './scan-collection.js'
+import { PatientDocuments } from './scan-documents.js'
 import { type CollectionQuery, collectionQuery, obstacleIn } from './scan-filter.js'
 import { ScanLines, type ScanRequest } from './scan-lines.js'
 import { patientFields, patientFilter } from './scan-patient-filter.js'
 import type { Membership } from './scan-selection.js'
+import { BatchSource } from './scan-source.js'
 
 /** Where it is known from which collection has a type: from its service, or from the option `collections`. */
 export type ScanOrigin = 'exportQuery' | 'collections'
@@ -72,9 +74,12 @@ export interface ScanOptions {
   /** The option `collections`; absent: there is none. */
   readonly names?: CollectionNames | undefined
   readonly queries: HostQueries
+  /** How the database is read; default: without limits. */
+  readonly reading?: ScanReading | undefined
 }
 
-export function scansOf({ db, names, queries }: ScanOptions): Scans {
+export function scansOf({ db, names, queries, reading }: ScanOptions): Scans {
+  const source = new BatchSource(db, reading)
   return {
     offer(type, version) {
       const { hasQuery, hasStream } = queries.offer(type, version)
@@ -93,10 +98,10 @@ export function scansOf({ db, names, queries }: ScanOptions): Scans {
     },
     async find(subject) {
       const { type, base, origin } = subject
-      if (origin === 'exportQuery') return scannedType(db, type, await queryOf(subject, queries))
+      if (origin === 'exportQuery') return scannedType({ db, source }, type, await queryOf(subject, queries))
       const collection = names?.(type, versionOf(base))
       if (collection === undefined) throw unknownHere(type, 'no collection')
-      return scannedType(db, type, { collection, filter: {} })
+      return scannedType({ db, source }, type, { collection, filter: {} })
     },
   }
 }
@@ -119,8 +124,12 @@ async function queryOf(
   return { collection, filter: found.length === 1 ? filter : { $or: found.map((one) => one.filter) } }
 }
 
-function scannedType(db: Db, type: ResourceType, { collection: name, filter }: CollectionQuery): ScannedType {
-  const collection = new ScanCollection(db, name)
+function scannedType(
+  { db, source }: { readonly db: Db; readonly source: BatchSource },
+  type: ResourceType,
+  { collection: name, filter }: CollectionQuery,
+): ScannedType {
+  const collection = new ScanCollection(db, name, source)
   return {
     collection: name,
     obstacle: obstacleIn(filter),

@@ -25,12 +25,26 @@ export interface Page {
   readonly next?: string
 }
 
+/** A search without pages. */
+export type StreamRequest = Omit<SearchRequest, 'pageSize' | 'next'>
+
 /**
- * Reading from the host, one page at a time.
+ * Reading from the host.
  *
  * What comes back is what the service gave: callers check each resource against what they asked for. Throws
  * what the service throws, and `ExportError` when an answer is not one that can be trusted to be complete.
  */
 export interface SearchAdapter {
+  /** One page. */
   search(request: SearchRequest): Promise<Page>
+  /**
+   * All matches, one after the other, if the service of the type gives them so; otherwise `undefined`. Begins with the
+   * first that is asked for; leaving early closes it. Each resource has the time limit of a search.
+   */
+  stream?(request: StreamRequest): AsyncIterable<Resource> | undefined
+  /**
+   * How many values, separated by commas, the service of the type takes for a reference or `_id` to find what any of
+   * them finds; absent, or 1: only one. To a service that does not split them, such a list is something else.
+   */
+  listSize?(type: ResourceType): number
 }

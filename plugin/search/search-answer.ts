@@ -23,7 +23,11 @@ export interface SearchAnswer {
 export function readAnswer(answer: unknown): SearchAnswer | undefined {
   if (answer === undefined || answer === null) return { resources: [], entries: 0, hasLinks: false }
   if (Array.isArray(answer)) {
-    return { resources: answer.flatMap(plain), entries: answer.length, hasLinks: false }
+    return {
+      resources: answer.flatMap((value) => asResource(value) ?? []),
+      entries: answer.length,
+      hasLinks: false,
+    }
   }
   if (!isResource(answer) || answer.resourceType !== 'Bundle') return undefined
   const links = listOf(answer['link'])
@@ -32,7 +36,7 @@ export function readAnswer(answer: unknown): SearchAnswer | undefined {
   const entries = listOf(answer['entry'])
   return {
     entries: entries.length,
-    resources: entries.filter(isMatch).flatMap((entry) => plain(entry['resource'])),
+    resources: entries.filter(isMatch).flatMap((entry) => asResource(entry['resource']) ?? []),
     ...(typeof next === 'string' ? { nextUrl: next } : {}),
     ...(typeof total === 'number' ? { total } : {}),
     hasLinks: links.length > 0,
@@ -44,11 +48,14 @@ function isMatch(entry: Readonly<Record<string, unknown>>): boolean {
   return search?.mode === undefined || search.mode === 'match'
 }
 
-/** A resource whose `toJSON` fails comes as it is: whoever writes it finds that out, and can say which it was. */
-function plain(value: unknown): Resource[] {
+/**
+ * A resource as a plain object, whatever it came as; `undefined` for what is none. One whose `toJSON` fails comes as it
+ * is: whoever writes it finds that out, and can say which it was.
+ */
+export function asResource(value: unknown): Resource | undefined {
   const json = hasToJson(value) ? jsonOf(value) : value
-  if (isResource(json)) return [json]
-  return isResource(value) ? [value] : []
+  if (isResource(json)) return json
+  return isResource(value) ? value : undefined
 }
 
 function jsonOf(value: { toJSON(): unknown }): unknown {

@@ -1,8 +1,8 @@
-import { fileURLToPath } from 'node:url'
 import type { BulkExportOptions } from '../../plugin/index.js'
 import { startProgram } from '../child-program.js'
+import { programFile } from '../node-program.js'
 
-const PROGRAM = fileURLToPath(new URL('api.ts', import.meta.url))
+const PROGRAM = programFile('api', import.meta.url)
 
 /** How late the event loop of a process was, in ms. */
 export interface LoopDelay {

@@ -1,12 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { childEnvironment } from '../../config/child-environment.js'
+import { NODE_FLAGS, programFile } from '../node-program.js'
 
-const PROGRAM = fileURLToPath(new URL('server-process.ts', import.meta.url))
-/** As `npm run worker` has them. */
-const NODE_FLAGS = ['--max-old-space-size=512', '--import', 'tsx']
+const PROGRAM = programFile('server-process', import.meta.url)
 /** How long a process may take to end in order, in ms. */
 const STOP_LIMIT = 20_000
 

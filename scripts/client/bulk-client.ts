@@ -1,21 +1,25 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Manifest } from '../../plugin/index.js'
+import { type KickOffRequest, kickOffRequest, type Level } from './kick-off.js'
+import { explanation, issuesIn } from './operation-outcome.js'
+import { backOff, pause, retryAfter } from './pause.js'
 
-export type Level = 'system' | 'patient' | { readonly group: string }
+export type { Level } from './kick-off.js'
 
 /** An answer that the protocol does not allow for what was asked, with the server's own explanation. */
 export class BulkClientError extends Error {
   override readonly name = 'BulkClientError'
 
+  /** @param isTransient whether the server explains that asking again may help */
   constructor(
     message: string,
     readonly status: number,
+    readonly isTransient = false,
   ) {
     super(message)
   }
 }
 
-/** How an export stands. */
+/** How an export stands; `retryAfter` is in seconds, 1 where the server does not say. */
 export type ExportStatus =
   | { readonly state: 'running'; readonly progress: string; readonly retryAfter: number }
   | { readonly state: 'complete'; readonly manifest: Manifest }
@@ -23,7 +27,12 @@ export type ExportStatus =
 export interface WaitOptions {
   onProgress?(progress: string): void
   readonly signal?: AbortSignal
+  /** How many polls in a row may fail by what passes; default: none. */
+  readonly retries?: number
 }
+
+/** Sends a request as `fetch` does; one that adds a token, say, or asks again. */
+export type Send = (url: string, init?: RequestInit) => Promise<Response>
 
 /** The client's side of the protocol (Bulk Data 3.0.0), for the programs and the tests. */
 export interface BulkClient {
@@ -34,24 +43,30 @@ export interface BulkClient {
    * @throws BulkClientError for anything but 202 with an absolute `Content-Location`
    */
   kickOff(level: Level, parameters?: Readonly<Record<string, string>>): Promise<string>
+  /** Sends a kick-off as it is; otherwise the same. */
+  send(request: KickOffRequest): Promise<string>
   /** @throws BulkClientError when the export failed or is not there */
   status(statusUrl: string): Promise<ExportStatus>
   /** Asks as often as the server wants to be asked, until the export is complete. */
   waitForExport(statusUrl: string, options?: WaitOptions): Promise<Manifest>
   /** The bytes of an output file. */
   download(url: string): Promise<AsyncIterable<Uint8Array>>
+  /** Deletes an export, or cancels one that runs. */
   remove(statusUrl: string): Promise<void>
 }
 
+/** Between two polls, in ms, whatever a server says. */
+const SHORTEST_WAIT = 100
+
+/** What an issue says of a failure that may pass. `exception` is not here: servers have it for failed exports. */
+const TRANSIENT = new Set(['transient', 'lock-error', 'no-store', 'timeout', 'throttled'])
+
 /** @param base the FHIR base URL, such as `http://127.0.0.1:3000/4_0_0` */
-export function bulkClient(base: string): BulkClient {
+export function bulkClient(base: string, send: Send = fetch): BulkClient {
   const client: BulkClient = {
-    async kickOff(level, parameters = {}) {
-      const query = new URLSearchParams(parameters).toString()
-      const url = `${base}/${pathOf(level)}${query === '' ? '' : `?${query}`}`
-      const response = await fetch(url, {
-        headers: { Accept: 'application/fhir+json', Prefer: 'respond-async' },
-      })
+    kickOff: (level, parameters = {}) => client.send(kickOffRequest(base, level, Object.entries(parameters))),
+    async send({ url, ...init }) {
+      const response = await send(url, init)
       if (response.status !== 202) throw await failure('The kick-off was refused', response)
       await response.arrayBuffer()
       const location = response.headers.get('content-location')
@@ -61,34 +76,41 @@ export function bulkClient(base: string): BulkClient {
       return location
     },
     async status(statusUrl) {
-      const response = await fetch(statusUrl, { headers: { Accept: 'application/json' } })
+      const response = await send(statusUrl, { headers: { Accept: 'application/json' } })
       if (response.status === 200) {
-        return { state: 'complete', manifest: (await response.json()) as Manifest }
+        return { state: 'complete', manifest: (await manifestIn(response)) as Manifest }
       }
       if (response.status !== 202) throw await failure('The export failed', response)
       await response.arrayBuffer()
       return {
         state: 'running',
         progress: response.headers.get('x-progress') ?? '',
-        retryAfter: Number(response.headers.get('retry-after') ?? 1),
+        retryAfter: (retryAfter(response.headers, Date.now()) ?? 1000) / 1000,
       }
     },
-    async waitForExport(statusUrl, { onProgress, signal } = {}) {
-      for (;;) {
-        const status = await client.status(statusUrl)
-        if (status.state === 'complete') return status.manifest
-        onProgress?.(status.progress)
-        await delay(status.retryAfter * 1000, undefined, signal ? { signal } : {})
+    async waitForExport(statusUrl, { onProgress, signal, retries = 0 } = {}) {
+      for (let failures = 0; ; ) {
+        try {
+          const status = await client.status(statusUrl)
+          if (status.state === 'complete') return status.manifest
+          failures = 0
+          onProgress?.(status.progress)
+          await pause(Math.max(status.retryAfter * 1000, SHORTEST_WAIT), signal)
+        } catch (error) {
+          failures++
+          if (!mayPass(error) || failures > retries || signal?.aborted) throw error
+          await pause(backOff(failures), signal)
+        }
       }
     },
     async download(url) {
-      const response = await fetch(url, { headers: { Accept: 'application/fhir+ndjson' } })
+      const response = await send(url, { headers: { Accept: 'application/fhir+ndjson' } })
       if (response.status !== 200 || response.body === null)
         throw await failure('The download failed', response)
       return response.body
     },
     async remove(statusUrl) {
-      const response = await fetch(statusUrl, { method: 'DELETE' })
+      const response = await send(statusUrl, { method: 'DELETE' })
       if (response.status !== 202) throw await failure('The export was not deleted', response)
       await response.arrayBuffer()
     },
@@ -96,21 +118,24 @@ export function bulkClient(base: string): BulkClient {
   return client
 }
 
-function pathOf(level: Level): string {
-  if (level === 'system') return '$export'
-  return level === 'patient' ? 'Patient/$export' : `Group/${encodeURIComponent(level.group)}/$export`
+/** `fetch` has a TypeError for an answer that broke off. */
+function mayPass(error: unknown): boolean {
+  return error instanceof BulkClientError ? error.isTransient : error instanceof TypeError
 }
 
-async function failure(what: string, response: Response): Promise<BulkClientError> {
-  const text = await response.text()
-  return new BulkClientError(`${what}: HTTP ${response.status}. ${explanation(text)}`.trim(), response.status)
+/** What a refusal says, as an error; reads the answer to its end. */
+export async function failure(what: string, response: Response): Promise<BulkClientError> {
+  const body = await response.text()
+  const { status } = response
+  const isTransient = status >= 500 && issuesIn(body).some(({ code }) => TRANSIENT.has(code))
+  return new BulkClientError(`${what}: HTTP ${status}. ${explanation(body)}`.trim(), status, isTransient)
 }
 
-function explanation(text: string): string {
+async function manifestIn(response: Response): Promise<unknown> {
+  const body = await response.text()
   try {
-    const { issue } = JSON.parse(text) as { issue?: readonly { diagnostics?: string }[] }
-    return (issue ?? []).map(({ diagnostics }) => diagnostics).join(' ')
+    return JSON.parse(body)
   } catch {
-    return text.slice(0, 200)
+    throw new BulkClientError('The manifest is not JSON.', 200)
   }
 }

@@ -3,11 +3,11 @@ import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { type Db, MongoClient } from 'mongodb'
-import type { Logger } from 'winston'
 import type { Settings } from '../../config/settings.js'
 import { storageEnvironment } from '../../config/storage-environment.js'
-import { type BulkExport, type BulkExportOptions, createBulkExport } from '../../plugin/index.js'
-import { createHostConfig, deletedSince, ensureIndexes, VERSION } from './index.js'
+import type { BulkExport } from '../../plugin/index.js'
+import { createExampleExport, type ExampleExportOptions } from './example-export.js'
+import { ensureIndexes, VERSION } from './index.js'
 import { openStorage } from './storage.js'
 
 const { initialize } = createRequire(import.meta.url)('@asymmetrik/node-fhir-server-core') as {
@@ -29,18 +29,8 @@ export interface ExampleHost {
   close(): Promise<void>
 }
 
-export interface ExampleHostOptions {
-  /** URI of the MongoDB server. */
-  readonly uri: string
-  readonly settings: Pick<
-    Settings,
-    'mongodbDatabase' | 'exportStorage' | 'exportWorkers' | 'exportRead' | 'baseUrl'
-  >
-  readonly logger: Logger
-  /** Profile settings by type, in the place of those of the example. */
-  readonly profiles?: Readonly<Record<string, object>>
-  /** Options of the plugin in the place of those that follow from the settings. */
-  readonly exportOptions?: Partial<BulkExportOptions>
+export interface ExampleHostOptions extends Omit<ExampleExportOptions, 'db' | 'storage'> {
+  readonly settings: ExampleExportOptions['settings'] & Pick<Settings, 'exportStorage'>
 }
 
 /**
@@ -48,20 +38,11 @@ export interface ExampleHostOptions {
  * nothing before `listen`, which a process that is a worker only never calls.
  */
 export async function openExampleHost(options: ExampleHostOptions): Promise<ExampleHost> {
-  const { uri, settings, logger, profiles = {}, exportOptions = {} } = options
-  const { mongodbDatabase: database, exportStorage, exportWorkers: workers, baseUrl } = settings
-  const storage = await openStorage(exportStorage, storageEnvironment())
-  const client = await MongoClient.connect(uri)
-  const db = client.db(database)
+  const storage = await openStorage(options.settings.exportStorage, storageEnvironment())
+  const client = await MongoClient.connect(options.uri)
+  const db = client.db(options.settings.mongodbDatabase)
   await ensureIndexes(db)
-  const root = baseUrl === undefined ? {} : { baseUrl }
-  const bulkExport = createBulkExport({
-    config: createHostConfig({ db, profiles, ...root, queries: settings.exportRead === 'scan' }),
-    mongodb: { uri, database },
-    ...{ storage, workers, logger, ...root },
-    deletedSince: deletedSince(db),
-    ...exportOptions,
-  })
+  const bulkExport = createExampleExport({ ...options, db, storage })
   let server: Server | undefined
   const close = async () => {
     const closed = new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)))

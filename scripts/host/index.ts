@@ -40,19 +40,21 @@ const require = createRequire(import.meta.url)
  *
  * @param options.profiles settings by type that are added to the profile, or take the place of its own
  * @param options.baseUrl public root URL of the server, without the FHIR version; default: that of each request
+ * @param options.streams whether the services offer `searchStream`; default: they do not
  * @param options.queries whether the services offer `exportQuery`; default: they do not
  */
 export function createHostConfig(options: {
   readonly db: Db
   readonly profiles?: Readonly<Record<string, object>>
   readonly baseUrl?: string
+  readonly streams?: boolean
   readonly queries?: boolean
 }): HostConfig {
-  const { db, profiles = {}, baseUrl, queries = false } = options
+  const { db, profiles = {}, baseUrl: rootUrl, streams = false, queries = false } = options
   const metadata = require.resolve('./metadata.js')
   const profileOf = (type: string): HostProfile => ({
     service: {
-      ...createService(db, type, baseUrl),
+      ...createService(db, type, { streams, ...(rootUrl === undefined ? {} : { rootUrl }) }),
       ...(queries && { exportQuery: (args, { req }) => searchQuery(type, args, req) }),
     },
     versions: [VERSION],

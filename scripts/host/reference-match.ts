@@ -14,7 +14,8 @@ export interface ReferenceSearch {
 
 const LOCAL = /^([A-Z][A-Za-z]+)\/([A-Za-z0-9.-]{1,64})(\/_history\/[A-Za-z0-9.-]{1,64})?$/
 const ID = /^[A-Za-z0-9.-]{1,64}$/
-const MOST_RANGES = 20
+/** For so many references, each in one of its forms, those to a version of it are found too. */
+export const MOST_RANGES = 20
 
 /**
  * What a reference parameter matches in one element: `id`, `Type/id`, an absolute URL or a URN. All values

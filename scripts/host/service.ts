@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { Db, Document, Filter as MongoFilter } from 'mongodb'
+import type { Db, Document, FindCursor, Filter as MongoFilter } from 'mongodb'
 import { collectionOf, documentOf, type ResourceDocument, type StoredResource } from './collection.js'
 import { VERSION } from './core.js'
 import { allOf } from './element-filter.js'
 import { searchQuery } from './export-query.js'
 import { ensureIndexes, ensureTombstoneIndexes } from './indexes.js'
+import { MOST_RANGES } from './reference-match.js'
 import { invalid, refusal } from './refusal.js'
 import { removeResource } from './removal.js'
 import {
@@ -26,6 +27,10 @@ export interface ServiceContext {
 /** The service of one resource type, as the core calls it. Errors are the core's own, with their status. */
 export interface HostService {
   search(args: Args, context: ServiceContext): Promise<SearchsetBundle>
+  /** All that the same search finds, by id, without pages; only where it is offered. */
+  searchStream?(args: Args, context: ServiceContext): AsyncIterable<StoredResource>
+  /** How many references or ids one search takes in a comma list. */
+  readonly commaListSize: number
   searchById(args: Args, context: ServiceContext): Promise<StoredResource>
   create(args: Args, context: ServiceContext): Promise<{ id: string; resource_version: string }>
   update(
@@ -36,18 +41,29 @@ export interface HostService {
 }
 
 const RESOURCE_ID = /^[A-Za-z0-9.-]{1,64}$/
+/** References to one version of a patient are found for so many at once: see `matchReference`. */
+const COMMA_LIST_SIZE = MOST_RANGES / 2
+/** Documents asked of the database at once. */
+const STREAM_BATCH = 500
 const WITHOUT_KEY = { projection: { _id: 0 } }
 
 /**
  * The service for a type over its collection. There is one page to a query, and one query to a page.
  *
- * @param rootUrl public root URL of the server, without the FHIR version; default: that of each request
+ * @param options.rootUrl public root URL of the server, without the FHIR version; default: that of each request
+ * @param options.streams whether `searchStream` is offered
  */
-export function createService(db: Db, type: string, rootUrl?: string): HostService {
+export function createService(
+  db: Db,
+  type: string,
+  { rootUrl, streams = false }: { readonly rootUrl?: string; readonly streams?: boolean } = {},
+): HostService {
   const collection = collectionOf(db, type)
   const indexed = once(() => ensureIndexes(db, [type]))
   const tombstonesIndexed = once(() => ensureTombstoneIndexes(db, type))
   return {
+    commaListSize: COMMA_LIST_SIZE,
+
     async search(args, { req }) {
       const parameters = sentParameters(req)
       const page = pageRequest(parameters)
@@ -74,6 +90,17 @@ export function createService(db: Db, type: string, rootUrl?: string): HostServi
         ...(total !== undefined && { total }),
       })
     },
+
+    ...(streams && {
+      searchStream: (args: Args, { req }: ServiceContext) =>
+        streamOf(
+          collection
+            .find<StoredResource>(searchQuery(type, args, req).filter as MongoFilter<ResourceDocument>, {
+              ...{ ...WITHOUT_KEY, batchSize: STREAM_BATCH, allowDiskUse: true },
+            })
+            .sort({ _id: 1 }),
+        ),
+    }),
 
     async searchById({ id }) {
       const resource = await collection.findOne<StoredResource>({ _id: String(id) }, WITHOUT_KEY)
@@ -121,6 +148,22 @@ export function createService(db: Db, type: string, rootUrl?: string): HostServi
       const version = versionOf(await removeResource(db, type, String(id), base ?? ''))
       return version === undefined ? {} : { deleted: version }
     },
+  }
+}
+
+/** While the resources of one batch are taken, the next one is on its way. */
+async function* streamOf(cursor: FindCursor<StoredResource>): AsyncGenerator<StoredResource> {
+  let coming: Promise<boolean> | undefined
+  try {
+    for (coming = cursor.hasNext(); await coming; ) {
+      const batch = cursor.readBufferedDocuments()
+      coming = cursor.hasNext()
+      // Heard of when the batch has been taken, and never if the reader leaves before.
+      coming.catch(() => undefined)
+      yield* batch
+    }
+  } finally {
+    await cursor.close()
   }
 }
 

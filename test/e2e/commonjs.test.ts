@@ -81,6 +81,30 @@ describe('a CommonJS host that is wired as the README says', () => {
     )
   })
 
+  it('brings the export client with it, and all that needs', async () => {
+    const patients = [
+      { resourceType: 'Patient', id: 'a' },
+      { resourceType: 'Patient', id: 'b' },
+    ]
+    await database.db.collection('Patient').insertMany(patients.map((each) => ({ ...each })))
+    const port = await freePort()
+    server = await startServer(port)
+    const words = [
+      '--url',
+      `http://127.0.0.1:${port}/4_0_0`,
+      '--type',
+      'Patient',
+      '--out',
+      'loaded',
+      '--json',
+    ]
+    const { stdout } = await run('npx', ['--no-install', 'fhir-bulk-export', ...words], project)
+    expect(JSON.parse(stdout)).to.include({ ending: 'complete', resources: 2 })
+    const loaded = await readFile(join(project, 'loaded', 'Patient-1.ndjson'), 'utf8')
+    const lines = loaded.trimEnd().split('\n')
+    expect(lines.map((line) => JSON.parse(line))).to.have.deep.members(patients)
+  })
+
   async function startServer(port: number): Promise<ChildProcess> {
     const child = spawn(process.execPath, ['server.js'], {
       cwd: project,

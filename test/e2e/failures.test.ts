@@ -249,7 +249,7 @@ describe('the options', () => {
     mongodb: [undefined, {}, 'mongodb://h', { uri: 'postgres://h' }, { uri: 'mongodb://h', url: 'x' }],
     storage: [undefined, '/tmp/exports', 's3://bucket', 'file://exports', {}, { write() {} }],
     baseUrl: ['example.org', 'ftp://example.org', 5],
-    levels: ['system', ['everything'], [1]],
+    ...{ levels: ['system', ['everything'], [1]], searchConcurrency: [0, 1.5, '4'] },
     ...{ strictHeaders: ['yes'], logger: ['yes', {}], bseUrl: ['https://example.org'] },
     ...{ workers: [-1, 1.5, Number.NaN, '2'], writeGrace: [-1], lease: [0, '30s'], maxBodyBytes: [0] },
     ...{ maxFileResources: [0, '5'], maxFileBytes: [0, Number.POSITIVE_INFINITY], pageSize: [0, 1.5, '9'] },

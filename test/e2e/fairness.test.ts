@@ -81,6 +81,32 @@ describe('a small export beside a large one, on one worker', () => {
     })
   }
 
+  it('comes before the rest of one that is a stream, and which is whole in the end', async () => {
+    let opened = 0
+    const service: HostProfile['service'] = {
+      search: async () => [],
+      async *searchStream() {
+        opened += 1
+        for (let number = 0; number < 2 * (last + 1) && number < 2 * MOST_PAGES; number += 1) {
+          if (number % 2 === 0) await new Promise(setImmediate)
+          highest = Math.max(highest, Math.floor(number / 2))
+          yield { resourceType: 'Observation', id: `o${number}` }
+        }
+      },
+    }
+    const profiles = { Observation: { service, versions: ['4_0_0'] }, Patient: small }
+    const host = await startHost(database, { profiles, options: { workers: 1 } })
+    hosts.push(host)
+    const largeUrl = await host.client.kickOff('system', { _type: 'Observation' })
+    await begun()
+    const smallUrl = await host.client.kickOff('system', { _type: 'Patient' })
+    expect(await host.ended(smallUrl)).to.equal('completed')
+    expect(last, 'the small one was read while the large one waited').to.be.below(MOST_PAGES)
+    expect(await host.ended(largeUrl)).to.equal('completed')
+    const { output } = await expectWhole(host, largeUrl)
+    expect([opened, output.length]).to.deep.equal([2, 2])
+  })
+
   it('is one of several, and each comes before the large one goes on', async () => {
     const host = await start()
     const largeUrl = await host.client.kickOff('system', { _type: 'Observation' })

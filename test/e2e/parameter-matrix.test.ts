@@ -216,10 +216,25 @@ function targetedBy(each: TestResource, name: string): boolean {
 }
 
 describe('each parameter, at each level, by each method, strict and lenient [QP-01 QP-03 QP-04]', () => {
+  testAll({ streams: false, allWays: WAYS, handlings: HANDLINGS })
+})
+
+describe('each parameter, at each level, read as streams', () => {
+  testAll({ streams: true, allWays: ['POST'], handlings: ['lenient'] })
+})
+
+interface Tested {
+  /** Whether the services of the host stream. */
+  readonly streams: boolean
+  readonly allWays: readonly Way[]
+  readonly handlings: readonly (typeof HANDLINGS)[number][]
+}
+
+function testAll({ streams, allWays, handlings }: Tested): void {
   const database = useSuiteDatabase()
   let host: TestHost
   before('start a host', async () => {
-    host = await startHost(database, { resources: RESOURCES, options: { minPollInterval: 0 } })
+    host = await startHost(database, { resources: RESOURCES, streams, options: { minPollInterval: 0 } })
   })
   after(() => host.close())
 
@@ -243,8 +258,8 @@ describe('each parameter, at each level, by each method, strict and lenient [QP-
   )) {
     for (const level of levels) {
       it(`${what}, at ${level} level`, async () => {
-        for (const way of ways) {
-          for (const handling of HANDLINGS) {
+        for (const way of ways.filter((each) => allWays.includes(each))) {
+          for (const handling of handlings) {
             const how = `${way}, ${handling}`
             const answer = await kickOff(level, way, handling, pairs)
             if (keeps === undefined || (unsupported && handling === 'strict')) {
@@ -267,7 +282,7 @@ describe('each parameter, at each level, by each method, strict and lenient [QP-
       })
     }
   }
-})
+}
 
 /** In the types that the guide's OperationDefinition has. */
 function toEntry([name, value]: readonly [string, string]): object {

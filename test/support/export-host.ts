@@ -35,6 +35,8 @@ export interface TestHostOptions {
   readonly resources?: Iterable<object>
   /** The types that the host serves; default: those of the resources. */
   readonly types?: readonly string[]
+  /** Whether the example host's services stream; default: they do not. */
+  readonly streams?: boolean
   /** Profiles in the place of the example host's, by type. */
   readonly profiles?: Readonly<Record<string, HostProfile>>
   readonly options?: Partial<BulkExportOptions>
@@ -63,7 +65,7 @@ export interface TestHost {
 export async function startHost(database: TestDatabase, options: TestHostOptions = {}): Promise<TestHost> {
   const { db } = database
   const types = new Set([...(options.types ?? []), ...(await store(database, options.resources ?? []))])
-  const { profiles, ...rest } = createHostConfig({ db })
+  const { profiles, ...rest } = createHostConfig({ db, streams: options.streams ?? false })
   const served = Object.fromEntries([...types].map((type) => [type, profiles[type] as HostProfile]))
   const folder = await mkdtemp(join(tmpdir(), 'bulk-export-test-'))
   const { logger, records } = createTestLogger()

@@ -20,6 +20,8 @@ export interface OAuthServer {
   /** Gets a token by a token request that the client has signed, as SMART Backend Services has it. */
   token(client: string, scope: string): Promise<string>
   badToken(kind: BadToken, client: string, scope: string): Promise<string>
+  /** The private key of a client, for programs that sign in by themselves. */
+  privateJwk(client: string): jose.JWK
   close(): Promise<void>
 }
 
@@ -106,6 +108,7 @@ export async function startOAuthServer(clients: readonly string[]): Promise<OAut
       }
       return forgeries[kind]()
     },
+    privateJwk: (client) => keyOf(client).privateJwk,
     async close() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
@@ -144,6 +147,8 @@ function configuration(serverKey: Key, clients: ReadonlyMap<string, Key>): Confi
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,
+        // For clients that do not say what their token is for, as SMART has them.
+        defaultResource: () => AUDIENCE,
         // It grants whatever is asked for: what a client may have is not the matter of these tests.
         getResourceServerInfo: ({ oidc }, resource) => ({
           scope: String(oidc.params?.['scope'] ?? ''),

@@ -44,6 +44,7 @@ export function useOAuthServer(clients: readonly string[]): OAuthServer {
     },
     token: (client, scope) => started().token(client, scope),
     badToken: (kind, client, scope) => started().badToken(kind, client, scope),
+    privateJwk: (client) => started().privateJwk(client),
     close: () => started().close(),
   }
 }

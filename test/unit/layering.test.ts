@@ -32,6 +32,8 @@ const IMPORTS = [
   '../storage/export-storage.js',
   '../storage/file.js',
   '../jobs/model.js',
+  '../jobs/worker-list.js',
+  '../doctor/run-doctor.js',
   '../http/routes.js',
   './../index.js',
   '../../config/settings.js',
@@ -79,7 +81,12 @@ const JOBS = [
   ...NODE,
   LOGGER,
 ]
-const HTTP = [...JOBS, '../jobs/model.js']
+const HTTP = [...JOBS, '../jobs/model.js', '../jobs/worker-list.js']
+const DOCTOR = [
+  ...SEARCH,
+  ...IMPORTS.filter((name) => name.includes('../search/')),
+  ...['../storage/export-storage.js', '../jobs/worker-list.js', LOGGER],
+]
 const MONGOOSE = IMPORTS.filter((name) => name.endsWith("'mongoose'"))
 
 /** For each file, those of `IMPORTS` that are allowed in it. A neighbour may be called what it likes. */
@@ -103,6 +110,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@agendajs/mongo-backend',
     "import type { mongo } from 'mongoose'",
   ],
+  'plugin/doctor/any.ts': DOCTOR,
+  'plugin/doctor/database.ts': ['mongodb'],
   'plugin/http/any.ts': HTTP,
   'plugin/http/routes.ts': [...HTTP, 'express'],
   'plugin/http/capability-statement.ts': [...HTTP, CORE, `${CORE}/dist/server/index.js`],

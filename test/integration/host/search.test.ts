@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { ensureIndexes } from '../../../scripts/host/index.js'
+import { createHostConfig, ensureIndexes, type HostProfile } from '../../../scripts/host/index.js'
 import { useDatabase } from '../../support/mongodb.js'
 import { dateText, isFound, period, periodRangeOf, prefixes, rangeOf } from '../../unit/host/date-samples.js'
 import { refusedSearches, searchCases } from '../../unit/host/search-cases.js'
@@ -123,6 +123,27 @@ describe('search of the example host', () => {
         },
       ],
     })
+  })
+
+  it('finds by as many references and ids as its services say, also those to a version', async () => {
+    const { Observation } = createHostConfig({ db: database.db }).profiles
+    const { commaListSize } = (Observation as HostProfile).service
+    const ids = Array.from({ length: commaListSize }, (_, index) => `p${10 + index}`)
+    const referring = ids.map((id, index) => {
+      const reference = index % 3 === 0 ? `Patient/${id}/_history/2` : `Patient/${id}`
+      return [
+        `o-${id}`,
+        { subject: { reference: index % 3 === 1 ? `${host.base}/${reference}` : reference } },
+      ]
+    })
+    await store('Observation', {
+      ...Object.fromEntries(referring),
+      x: { subject: { reference: 'Patient/p9' } },
+    })
+    await store('Patient', Object.fromEntries([...ids, 'p9'].map((id) => [id, {}])))
+    const about = await host.searchAll(`Observation?subject=${ids.map((id) => `Patient/${id}`)}`)
+    expect(about.map(({ id }) => id)).to.deep.equal(ids.map((id) => `o-${id}`))
+    expect((await host.searchAll(`Patient?_id=${ids}`)).map(({ id }) => id)).to.deep.equal(ids)
   })
 
   it('tells the total of all pages only when asked', async () => {

@@ -15,13 +15,10 @@ describe('createHostConfig', () => {
     const { profiles } = createHostConfig({ db })
     expect(Object.keys(profiles)).to.deep.equal(types)
     expect(profiles['Patient']?.versions).to.deep.equal(['4_0_0'])
-    expect(profiles['Patient']?.service).to.have.all.keys(
-      'search',
-      'searchById',
-      'create',
-      'update',
-      'remove',
-    )
+    const always = ['search', 'searchById', 'create', 'update', 'remove', 'commaListSize']
+    expect(profiles['Patient']?.service).to.have.all.keys(...always)
+    const streaming = createHostConfig({ db, streams: true }).profiles['Patient']?.service
+    expect(streaming).to.have.all.keys(...always, 'searchStream')
   })
 
   it('takes settings for a profile', () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import type { Resource } from '../../../plugin/fhir/resource.js'
 import type { Position } from '../../../plugin/jobs/model.js'
 import { cutIntoParts, type FileLimits } from '../../../plugin/jobs/output.js'
-import type { ReadResource } from '../../../plugin/jobs/resource-reader.js'
+import type { ReadResource } from '../../../plugin/jobs/reading.js'
 
 /** A part after it was drained. */
 interface Drained {

@@ -1,7 +1,7 @@
 import type { Resource } from '../../../plugin/fhir/resource.js'
 import type { CohortPatients } from '../../../plugin/jobs/cohort.js'
 import { PageSizes } from '../../../plugin/jobs/page-size.js'
-import type { SearchAdapter } from '../../../plugin/search/search-adapter.js'
+import type { SearchAdapter, SearchRequest, StreamRequest } from '../../../plugin/search/search-adapter.js'
 
 // A host in memory, whose services take parameters more or less seriously, and nothing of the plugin's own ideas.
 
@@ -20,6 +20,10 @@ export interface ModelServices {
   readonly largestPage: number
   /** Cuts into pages before it filters, so that pages are short or empty. */
   readonly cutsFirst: boolean
+  /** Gives all matches as a stream as well. */
+  readonly streams: boolean
+  /** Takes so many references or ids in a comma list; with 1 it does not know commas. */
+  readonly listSize: number
 }
 
 export const FAITHFUL: ModelServices = {
@@ -29,6 +33,8 @@ export const FAITHFUL: ModelServices = {
   otherTypes: false,
   largestPage: 1000,
   cutsFirst: false,
+  streams: false,
+  listSize: 1,
 }
 
 /** The elements that the search parameters of some types read. */
@@ -47,11 +53,22 @@ const ELEMENTS: Readonly<Record<string, Readonly<Record<string, readonly string[
 }
 
 export function modelSearch(resources: readonly Resource[], services: ModelServices): SearchAdapter {
+  const matcher = ({ type, params }: Pick<SearchRequest, 'type' | 'params'>) => {
+    const asked = [...params].map(([name, text]) => [name, valuesIn(name, text, services)] as const)
+    return (resource: Resource) =>
+      asked.every(([name, values]) => values.some((value) => matches(resource, type, name, value, services)))
+  }
+  const typed = (type: string) =>
+    resources.filter((resource) => services.otherTypes || resource.resourceType === type)
+  async function* stream(request: StreamRequest) {
+    yield* typed(request.type).filter(matcher(request))
+  }
   return {
+    ...(services.streams ? { stream } : {}),
+    listSize: () => services.listSize,
     async search({ type, params, pageSize, next }) {
-      const isMatch = (resource: Resource) =>
-        [...params].every(([name, value]) => matches(resource, type, name, value, services))
-      const ofType = resources.filter((resource) => services.otherTypes || resource.resourceType === type)
+      const isMatch = matcher({ type, params })
+      const ofType = typed(type)
       const from = Number(next ?? 0)
       const to = from + Math.min(pageSize, services.largestPage)
       const all = services.cutsFirst ? ofType : ofType.filter(isMatch)
@@ -59,6 +76,13 @@ export function modelSearch(resources: readonly Resource[], services: ModelServi
       return { resources: page, ...(to < all.length ? { next: String(to) } : {}) }
     },
   }
+}
+
+function valuesIn(name: string, text: string, { listSize }: ModelServices): readonly string[] {
+  if (listSize === 1 || name === '_lastUpdated') return [text]
+  const values = text.split(',')
+  if (values.length > listSize) throw new Error(`The model takes ${listSize} values of ${name}, not ${text}.`)
+  return values
 }
 
 /** Pages of so many resources, whatever their size. */

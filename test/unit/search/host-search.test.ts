@@ -162,6 +162,18 @@ describe('hostSearch', () => {
       expect(types('5_0_0')).to.deep.equal([])
     })
 
+    it('is asked for one patient at a time, unless it says for how many', () => {
+      const search = async () => []
+      const sizeFor = (service: object) => {
+        const profiles = { Observation: { service: { search, ...service }, versions: ['4_0_0'] } }
+        return hostSearch({ profiles }).adapter(BASE, CALLER).listSize?.('Observation')
+      }
+      expect([{}, { commaListSize: 1 }, { commaListSize: 20 }].map(sizeFor)).to.deep.equal([1, 1, 20])
+      for (const commaListSize of [0, -1, 1.5, Number.NaN, '10', true, null]) {
+        expect(() => sizeFor({ commaListSize }), String(commaListSize)).to.throw(/commaListSize.*Observation/)
+      }
+    })
+
     it('that is not there is an error', async () => {
       const { adapter } = over(() => [])
       const params = new URLSearchParams()

@@ -1,0 +1,35 @@
+import type { Db } from './database.js'
+
+/** The fields of an index in their order. */
+export type IndexKey = Readonly<Record<string, unknown>>
+
+/** The indexes of a collection as far as any query can use them; `undefined` when there is no such collection. */
+export async function indexesOf(db: Db, collection: string): Promise<readonly IndexKey[] | undefined> {
+  try {
+    const indexes = await db.collection(collection).indexes()
+    return indexes
+      .filter(({ hidden, partialFilterExpression, sparse }) => !hidden && !partialFilterExpression && !sparse)
+      .map(({ key }) => key as IndexKey)
+  } catch (error) {
+    if ((error as { codeName?: unknown }).codeName === 'NamespaceNotFound') return undefined
+    throw error
+  }
+}
+
+/** Whether one of these indexes finds documents by the value of a field, and by a range of values. */
+export function servesField(indexes: readonly IndexKey[], field: string): boolean {
+  return indexes.some((key) => {
+    const [[first, order] = []] = Object.entries(key)
+    return (first === field && typeof order === 'number') || first === '$**'
+  })
+}
+
+/** Whether there is an index of just these fields. */
+export function hasIndex(indexes: readonly IndexKey[], wanted: IndexKey): boolean {
+  return indexes.some((key) => JSON.stringify(key) === JSON.stringify(wanted))
+}
+
+/** What makes an index, for `mongosh`. */
+export function createIndexCommand(collection: string, key: IndexKey): string {
+  return `db.getCollection(${JSON.stringify(collection)}).createIndex(${JSON.stringify(key)})`
+}

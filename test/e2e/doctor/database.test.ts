@@ -1,0 +1,217 @@
+import { expect } from 'chai'
+import { COMPARTMENT_TYPES, compartmentPaths } from '../../../plugin/fhir/patient-compartment.js'
+import { type BulkExportOptions, runDoctor } from '../../../plugin/index.js'
+import { indexCommands } from '../../../scripts/doctor/report.js'
+import { collectionName, createHostConfig, ensureIndexes } from '../../../scripts/host/index.js'
+import { population } from '../../../scripts/population/index.js'
+import { startHost, store } from '../../support/export-host.js'
+import { useDatabase } from '../../support/mongodb.js'
+import { type DoctorHost, doctorHost, troubles } from './doctor-host.js'
+import { type ModelResource, modelProfile } from './model-service.js'
+
+const meta = { lastUpdated: '2024-05-01T12:00:00.000Z' }
+const OBSERVATION = { resourceType: 'Observation', id: 'o', meta, subject: { reference: 'Patient/p' } }
+const MINUTE = 60_000
+
+describe('the doctor on a database', () => {
+  const database = useDatabase()
+  let open: DoctorHost | undefined
+  afterEach(async () => {
+    await open?.close()
+    open = undefined
+  })
+  const examine = async (profiles: object, options: Partial<BulkExportOptions> = {}) => {
+    await open?.close()
+    open = await doctorHost(database, profiles as never, options)
+    return runDoctor(open.bulkExport)
+  }
+  const exampleProfiles = () => createHostConfig({ db: database.db }).profiles
+
+  describe('of the example host', () => {
+    it('finds no index missing that the host makes, for any type', async function () {
+      this.timeout(60_000)
+      const types = COMPARTMENT_TYPES
+      for (const type of types) {
+        await database.db.collection<{ _id: string }>(collectionName(type)).insertOne({ _id: 'x' })
+      }
+      await ensureIndexes(database.db)
+      const { findings } = await examine(exampleProfiles(), { collections: collectionName })
+      const missing = findings.filter(({ check, level }) => check === 'resource-indexes' && level !== 'ok')
+      // The documents have no id, so that one is missed in each.
+      expect(missing.map(({ what }) => what)).to.deep.equal(types.map(() => 'No index begins with id.'))
+    })
+
+    it('finds nothing wrong in a population, however it is read', async function () {
+      this.timeout(60_000)
+      await store(database, population({ patients: 12 }))
+      await ensureIndexes(database.db)
+      for (const collections of [collectionName, undefined]) {
+        const diagnosis = await examine(exampleProfiles(), collections ? { collections } : {})
+        expect(troubles(diagnosis)).to.deep.equal(['notice own-indexes', 'warning workers'])
+        const ways = new Set(diagnosis.readings.map(({ way }) => way))
+        expect([...ways]).to.deep.equal([collections ? 'scan' : 'search'])
+      }
+    })
+  })
+
+  it('neither disturbs an export nor is disturbed by one', async () => {
+    const resources = [...population({ patients: 40 })]
+    const host = await startHost(database, { resources, options: { collections: collectionName } })
+    try {
+      await ensureIndexes(database.db)
+      const exported = host.client.kickOff('system').then((statusUrl) => host.manifest(statusUrl))
+      const [{ output }, ...diagnoses] = await Promise.all([
+        exported,
+        runDoctor(host.bulkExport),
+        runDoctor(host.bulkExport),
+      ])
+      expect(output.reduce((sum, { count = 0 }) => sum + count, 0)).to.equal(resources.length)
+      for (const diagnosis of diagnoses) {
+        // The options of test hosts are no good ones.
+        const wrong = troubles(diagnosis).filter((each) => !each.endsWith(' options'))
+        expect(wrong).to.deep.equal([])
+      }
+    } finally {
+      await host.close()
+    }
+  })
+
+  describe('without indexes', () => {
+    let types: ReadonlySet<string>
+    const wanted = (type: string) =>
+      new Set([
+        'meta.lastUpdated',
+        ...compartmentPaths(type).map(({ path }) => `${path.join('.')}.reference`),
+      ])
+    beforeEach(async () => {
+      types = await store(database, population({ patients: 12 }))
+    })
+
+    it('names each that is missing, what it costs, and the command that makes it', async () => {
+      const diagnosis = await examine(exampleProfiles(), { collections: collectionName })
+      const missing = diagnosis.findings.filter(({ check }) => check === 'resource-indexes')
+      for (const type of types) {
+        const own = missing.filter((finding) => finding.type === type)
+        expect(own.map(({ what }) => what)).to.have.members(
+          [...wanted(type)].map((field) => `No index begins with ${field}.`),
+        )
+        for (const finding of own) expect(finding).to.include({ level: 'warning' }).and.include.keys('cost')
+      }
+    })
+
+    it('prints commands that make all of them, so that none is missing any more', async () => {
+      const options = { collections: collectionName }
+      const text = indexCommands(await examine(exampleProfiles(), options), database.name)
+      const [first, ...lines] = text.split('\n')
+      expect(first).to.equal(`db = db.getSiblingDB(${JSON.stringify(database.name)})`)
+      for (const line of lines) {
+        const [, name = '', key = ''] =
+          /^db\.getCollection\((".*")\)\.createIndex\((\{.*\})\)$/.exec(line) ?? []
+        await database.db.collection(JSON.parse(name)).createIndex(JSON.parse(key))
+      }
+      expect(lines).to.include(
+        'db.getCollection("Observation_4_0_0").createIndex({"subject.reference":1,"_id":1})',
+      )
+      const after = await examine(exampleProfiles(), options)
+      expect(troubles(after, 'indexes')).to.deep.equal(['notice own-indexes'])
+      expect(indexCommands(after, database.name)).to.equal('')
+    })
+
+    for (const [name, options] of [
+      ['hidden', { hidden: true }],
+      ['partial', { partialFilterExpression: { status: 'final' } }],
+      ['sparse', { sparse: true }],
+    ] as const) {
+      it(`does not take one that is ${name} for one`, async () => {
+        const collection = database.db.collection(collectionName('Observation'))
+        await collection.createIndex({ 'subject.reference': 1 }, options)
+        const { findings } = await examine(exampleProfiles(), { collections: collectionName })
+        const missing = findings.filter(({ type, what }) => type === 'Observation' && /subject/.test(what))
+        expect(missing).to.have.length(1)
+      })
+    }
+  })
+
+  describe('with a collection that is scanned', () => {
+    const collections = (type: string) => `kept_${type}`
+    const keep = (documents: readonly object[]) =>
+      database.db.collection('kept_Observation').insertMany(documents.map((document) => ({ ...document })))
+    const reading = async (given: readonly ModelResource[]) =>
+      troubles(await examine({ Observation: modelProfile(given) }, { collections }), 'reading')
+
+    it('finds nothing wrong when it has what the service gives', async () => {
+      await keep([OBSERVATION])
+      expect(await reading([OBSERVATION])).to.deep.equal([])
+    })
+
+    it('finds that it lacks what the service gives', async () => {
+      await keep([{ ...OBSERVATION, id: 'other' }])
+      expect(await reading([OBSERVATION])).to.deep.equal(['error collection Observation'])
+    })
+
+    it('finds that there is none, though the service gives something', async () => {
+      expect(await reading([OBSERVATION])).to.deep.equal(['error collection Observation'])
+    })
+
+    it('finds that it has something else', async () => {
+      await keep([OBSERVATION, { ...OBSERVATION, resourceType: 'Patient' }])
+      expect(await reading([OBSERVATION])).to.deep.equal(['error collection Observation'])
+    })
+
+    it('finds that it has what the service keeps from the caller', async () => {
+      await keep([OBSERVATION])
+      expect(await reading([])).to.deep.equal(['warning collection Observation'])
+    })
+  })
+
+  describe('with exports in it', () => {
+    const profiles = { Patient: modelProfile([]), Group: modelProfile([]) }
+    const ago = (ms: number) => new Date(Date.now() - ms)
+    const cases: readonly [string, string, object, readonly string[]][] = [
+      [
+        'a job that has waited for long',
+        'jobs',
+        { status: 'accepted', transactionTime: ago(20 * MINUTE) },
+        ['warning'],
+      ],
+      ['a new job', 'jobs', { status: 'accepted', transactionTime: ago(1000) }, []],
+      ['a job that has failed', 'jobs', { status: 'failed', endedAt: ago(1000) }, ['notice']],
+      [
+        'a job that should be gone',
+        'jobs',
+        { status: 'expired', endedAt: ago(48 * 60 * MINUTE) },
+        ['warning'],
+      ],
+      ['a job that has just expired', 'jobs', { status: 'expired', endedAt: ago(1000) }, []],
+      [
+        'a task that was left',
+        'tasks',
+        { status: 'running', leaseUntil: ago(5 * MINUTE), failures: 0 },
+        ['warning'],
+      ],
+      ['a task that runs', 'tasks', { status: 'running', leaseUntil: ago(-MINUTE), failures: 0 }, []],
+      ['a task that is tried again', 'tasks', { status: 'waiting', failures: 2 }, ['notice']],
+      ['a bell that was left', 'bells', { name: 'x', lockedAt: ago(20 * MINUTE) }, ['notice']],
+      ['a bell that rings', 'bells', { name: 'x', lockedAt: null }, []],
+      ['a worker that died', 'workers', { aliveAt: ago(5 * MINUTE) }, []],
+    ]
+    for (const [name, collection, document, levels] of cases) {
+      it(`finds ${levels.join() || 'nothing'} for ${name}`, async () => {
+        await database.db.collection(`bulkexport.${collection}`).insertOne({ ...document })
+        const work = troubles(await examine(profiles), 'work')
+        const check = collection === 'bells' ? 'bells' : 'stuck-work'
+        expect(work).to.deep.equal([...levels.map((level) => `${level} ${check}`), 'warning workers'])
+      })
+    }
+
+    it('finds that an index of the plugin is gone', async () => {
+      open = await doctorHost(database, profiles)
+      await open.bulkExport.start()
+      await database.db.collection('bulkexport.tasks').dropIndexes()
+      await database.db.collection('bulkexport.bells').dropIndexes()
+      const diagnosis = await runDoctor(open.bulkExport)
+      expect(troubles(diagnosis)).to.deep.equal(Array(3).fill('warning own-indexes'))
+      expect(indexCommands(diagnosis, 'x').split('\n')).to.have.length(4)
+    })
+  })
+})
