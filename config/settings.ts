@@ -11,7 +11,7 @@ const PROJECT_DIRECTORY = fileURLToPath(
 export const LOG_LEVELS = ['error', 'warn', 'info', 'http', 'verbose', 'debug', 'silly'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-/** Ways to read a host, slowest first; the services of the example host do not stream, so `stream` is `search` there. */
+/** Ways to read a host, slowest first. */
 export const EXPORT_READS = ['search', 'stream', 'scan'] as const
 export type ExportRead = (typeof EXPORT_READS)[number]
 
