@@ -244,6 +244,6 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
 
 function withoutWorkers(): ExportError {
   const text =
-    'No worker of this server is running, so an export would not begin. Start one (npm run worker).'
+    'No worker of this server is running, so an export would not begin. Start a process with the option workers above 0.'
   return new ExportError(503, text, { code: 'transient', retryAfter: 30 })
 }

@@ -1,40 +1,26 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
+import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
 import { bulkClient } from '../../scripts/client/bulk-client.js'
 import { linesIn } from '../../scripts/host/ndjson-lines.js'
+import { freePort } from '../../scripts/servers/free-port.js'
 import { useDatabase } from '../support/mongodb.js'
-
-const PROJECT = fileURLToPath(new URL('../../', import.meta.url))
-const INSTALL_TIMEOUT = 300_000
+import { run, usePackedProject } from '../support/packed-project.js'
+import { snippetsOf } from '../support/snippets.js'
 
 /** The packed package in an otherwise empty project, as a team would have it. */
 describe('a CommonJS host that is wired as the README says', () => {
   const database = useDatabase()
-  let project: string
+  const project = usePackedProject()
+  let folder: string
   let server: ChildProcess | undefined
 
-  before('install the packed package', async function () {
-    this.timeout(INSTALL_TIMEOUT)
-    project = await mkdtemp(join(tmpdir(), 'bulk-export-commonjs-'))
-    const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', project], PROJECT)
-    const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ filename: string }]
-    await writeFile(join(project, 'package.json'), '{ "private": true }')
-    const packages = ['@asymmetrik/node-fhir-server-core@2.2.5', 'express@4', 'mongodb@4']
-    await run(
-      'npm',
-      ['install', '--no-audit', '--no-fund', '--prefer-offline', `./${filename}`, ...packages],
-      project,
-    )
-    await writeFile(join(project, 'server.js'), await wiringSnippet())
-    await copyFile(join(PROJECT, 'test/e2e/commonjs/config.cjs'), join(project, 'config.js'))
+  before('write the host', async () => {
+    folder = await project.newFolder(['test/e2e/commonjs/config.cjs', 'config.js'])
+    await writeFile(join(folder, 'server.js'), await wiringSnippet())
   })
 
   afterEach('stop the host', async () => {
@@ -44,10 +30,6 @@ describe('a CommonJS host that is wired as the README says', () => {
       await exited
     }
     server = undefined
-  })
-
-  after('remove the project', async () => {
-    await rm(project, { recursive: true, force: true })
   })
 
   it('exports what its services have', async () => {
@@ -98,20 +80,20 @@ describe('a CommonJS host that is wired as the README says', () => {
       'loaded',
       '--json',
     ]
-    const { stdout } = await run('npx', ['--no-install', 'fhir-bulk-export', ...words], project)
+    const { stdout } = await run('npx', ['--no-install', 'fhir-bulk-export', ...words], folder)
     expect(JSON.parse(stdout)).to.include({ ending: 'complete', resources: 2 })
-    const loaded = await readFile(join(project, 'loaded', 'Patient-1.ndjson'), 'utf8')
+    const loaded = await readFile(join(folder, 'loaded', 'Patient-1.ndjson'), 'utf8')
     const lines = loaded.trimEnd().split('\n')
     expect(lines.map((line) => JSON.parse(line))).to.have.deep.members(patients)
   })
 
   async function startServer(port: number): Promise<ChildProcess> {
     const child = spawn(process.execPath, ['server.js'], {
-      cwd: project,
+      cwd: folder,
       env: {
         ...process.env,
         ...{ PORT: String(port), MONGODB_URI: database.uri, NODE_ENV: 'production' },
-        EXPORT_STORAGE: pathToFileURL(join(project, 'exports')).href,
+        EXPORT_STORAGE: pathToFileURL(join(folder, 'exports')).href,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -130,23 +112,8 @@ describe('a CommonJS host that is wired as the README says', () => {
   }
 })
 
-/** The first JavaScript block of the README. */
 async function wiringSnippet(): Promise<string> {
-  const readme = await readFile(join(PROJECT, 'README.md'), 'utf8')
-  const snippet = /```js\n([\s\S]*?)```/.exec(readme)?.[1]
-  if (snippet === undefined) throw new Error('The README has no JavaScript block.')
-  return snippet
-}
-
-function run(command: string, args: readonly string[], cwd: string) {
-  return promisify(execFile)(command, args, { cwd, maxBuffer: 64 * 1024 * 1024 })
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
+  const snippet = (await snippetsOf('README.md')).find(({ file }) => file === 'server.js')
+  if (snippet === undefined) throw new Error('The README has no server.js.')
+  return snippet.code
 }

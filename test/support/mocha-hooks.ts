@@ -1,6 +1,7 @@
 import type { RootHookObject } from 'mocha'
 import { failOnLeak } from './leak-check.js'
 import { settleDatabases, stopTestServer } from './mongodb.js'
+import { removePackedProject } from './packed-project.js'
 
 /** Mocha loads this file before the tests, see `.mocharc.json`. */
 export const mochaHooks: RootHookObject = {
@@ -13,5 +14,6 @@ export const mochaHooks: RootHookObject = {
 
 export async function mochaGlobalTeardown(): Promise<void> {
   await stopTestServer()
+  await removePackedProject()
   failOnLeak()
 }

@@ -1,0 +1,2 @@
+// What the snippets call `../database`.
+module.exports = { db: require('./host.cjs').db }
