@@ -5,7 +5,16 @@ import { cancelWord, isCancellable } from './operator-cancel.js'
 import { countTasks, totalsOf } from './operator-figures.js'
 import { failureText, paceText, partName, progressMark } from './operator-progress.js'
 import { noteTexts, requestFacts } from './operator-request.js'
-import { bytesText, countText, numberText, shortId, stateMark, timeMark } from './operator-text.js'
+import {
+  bytesText,
+  countText,
+  levelText,
+  numberText,
+  ownerText,
+  shortId,
+  stateMark,
+  timeMark,
+} from './operator-text.js'
 import { statusUrl } from './urls.js'
 
 /** All about one export. */
@@ -25,8 +34,10 @@ ${fact('Progress', progressMark(each, 0))}
 ${fact('Pace', paceText(each, now))}
 ${fact('Files', `${countText(totals.files, 'file')}, ${bytesText(totals.bytes)}`)}
 ${fact('Problems', totals.problems === 0 ? 'none' : html`<span class="bad">${countText(totals.problems, 'line')} in error files</span>`)}
-${requestFacts(each)}
+${fact('Level', given(levelText(each)))}
+${fact('Client', given(ownerText(each.owner)))}
 ${times(each)}
+${requestFacts(each)}
 <div class="wide"><dt>Status URL, for its client</dt><dd class="small mono">${statusLink(each)}</dd></div>
 </dl></div>
 ${types(each)}

@@ -48,7 +48,7 @@ export function paceText(each: ExportView, now: Date): Html {
     const speed = speedOf(each, now)
     const left = secondsLeft(progress, speed)
     return html`<div><span class="nowrap">${speed === undefined ? html`<span class="soft">speed unknown</span>` : `${numberText(speed)} / s`}</span>
-<div class="small">${left === undefined ? 'time left unknown' : `about ${durationText(roughly(left))} left`}</div></div>`
+<div class="small">${left === undefined ? 'time left unknown' : html`<span class="nowrap">about ${durationText(roughly(left))} left</span>`}</div></div>`
   }
   if (status === 'accepted' || endedAt === undefined) return html`<span class="soft">not begun</span>`
   const seconds = (endedAt.getTime() - (startedAt ?? transactionTime).getTime()) / 1000

@@ -1,16 +1,14 @@
 import type { ExportDetails } from '../jobs/export-view.js'
 import { type Content, given, type Html, html } from './html.js'
-import { countText, levelText, ownerText, timeMark } from './operator-text.js'
+import { countText, timeMark } from './operator-text.js'
 
 /**
  * What an export was asked for. Values of filters and the ids of patients are not shown: they may say whom it is about,
  * and whoever operates a server need not know.
  */
 export function requestFacts(each: ExportDetails): Html {
-  const { owner, since, before, filters, elements, patients, types } = each
-  return html`${fact('Level', given(levelText(each)))}
-${fact('Client', given(ownerText(owner)))}
-${since === undefined ? '' : fact('Updated since', timeMark(since))}
+  const { since, before, filters, elements, patients, types } = each
+  return html`${since === undefined ? '' : fact('Updated since', timeMark(since))}
 ${before === undefined ? '' : fact('Updated before', timeMark(before))}
 ${patients === undefined ? '' : fact('Narrowed to', countText(patients, 'patient'))}
 <div class="wide"><dt>${countText(types.length, 'type')}</dt><dd class="small">${given(types.join(', '))}</dd></div>

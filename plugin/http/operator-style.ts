@@ -47,7 +47,7 @@ time{white-space:nowrap}
 .dense th,.dense td{padding-top:.4rem;padding-bottom:.4rem}
 #stale:empty{display:none}
 #stale{color:var(--bad-t)}
-.list td:nth-last-child(2){white-space:nowrap}
+.list tbody th,.list td:nth-last-child(2){white-space:nowrap}
 td:last-child.right{white-space:nowrap}
 .list td.progress{width:32%}
 .state{display:inline-flex;align-items:center;gap:.4em;padding:.06rem .55rem;border-radius:999px;font-size:.8125rem;font-weight:600;white-space:nowrap;background:var(--off-b);color:var(--off-t)}
@@ -72,7 +72,7 @@ button.quiet{padding:.1rem .6rem;color:var(--soft);background:none}
 .notice{padding:.75rem 1rem;margin:1rem 0;border-left:4px solid var(--run);border-radius:4px 8px 8px 4px;background:var(--card)}
 .notice.bad{border-left-color:var(--danger);color:var(--text)}
 .notice.warn{border-left-color:#b98400}
-.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(13rem,1fr));gap:1rem 1.5rem;padding:1.1rem 1.25rem;margin:0}
+.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:1rem 1.5rem;padding:1.1rem 1.25rem;margin:0}
 .facts dt{font-size:.75rem;font-weight:600;color:var(--soft)}
 .facts dd{margin:0;overflow-wrap:anywhere}
 .facts .wide{grid-column:1/-1}
@@ -84,6 +84,7 @@ button.quiet{padding:.1rem .6rem;color:var(--soft);background:none}
 header,main{padding-left:1rem;padding-right:1rem}
 table,tbody,tr,th,td,caption{display:block}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+.facts{grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr))}
 th,td{padding:.2rem 1rem}
 tbody tr{padding:.7rem 0}
 tbody tr+tr>*{border-top:0}
