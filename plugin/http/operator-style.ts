@@ -8,6 +8,7 @@ export const STYLE = `:root{color-scheme:light dark;
 --bar:#2c3443;--run:#6d96ff;--run-b:#1e2c52;--run-t:#b3c9ff;--ok-b:#163524;--ok-t:#8fdcab;--bad-b:#43201f;--bad-t:#ffb3ac;
 --wait-b:#3c3014;--wait-t:#f2cf83;--off-b:#2b313d;--off-t:#c0c8d6;--danger:#ff9d95}}
 *{box-sizing:border-box}
+[hidden]{display:none!important}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--back);color:var(--text);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif}
 a{color:var(--link);text-underline-offset:2px}
@@ -85,13 +86,15 @@ header,main{padding-left:1rem;padding-right:1rem}
 table,tbody,tr,th,td,caption{display:block}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .facts{grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr))}
+.facts>div{min-width:0}
+time{white-space:normal}
 th,td{padding:.2rem 1rem}
 tbody tr{padding:.7rem 0}
 tbody tr+tr>*{border-top:0}
 tbody tr+tr{border-top:1px solid var(--line)}
 .list td.progress{width:auto}
 .right{text-align:left}
-td[data-label]:not(.plain){display:grid;grid-template-columns:7.5rem 1fr;gap:.5rem}
+td[data-label]:not(.plain){display:grid;grid-template-columns:7.5rem minmax(0,1fr);gap:.5rem}
 td[data-label]:not(.plain)::before{content:attr(data-label)/"";color:var(--soft);font-size:.8125rem}
 td:empty{display:none!important}
 }

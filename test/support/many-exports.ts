@@ -90,6 +90,8 @@ function tasksOf({ _id, status }: ExportJob, index: number): readonly ExportTask
     const state = stateOf(status, position, parts.length)
     const resources = (type === 'Observation' ? 180_000 : 4000 + 731 * position) >> (index % 4)
     const count = state === 'running' ? resources >> 1 : resources
+    // So that no worker takes them.
+    const later = new Date(Date.now() + 60 * MINUTE)
     const file = {
       kind: 'output' as const,
       name: `${type}-${position + 1}.ndjson`,
@@ -99,8 +101,11 @@ function tasksOf({ _id, status }: ExportJob, index: number): readonly ExportTask
     return {
       ...{ _id: `${_id}-${position}`, job: _id, kind: 'resources', type, status: state, attempt: 1 },
       ...(index === 1 && state === 'running' ? { failures: 2, lastFailure: 'timeout' } : { failures: 0 }),
+      ...(index === 1 && state === 'waiting'
+        ? { failures: 3, lastFailure: 'service', notBefore: later }
+        : {}),
       ...(state === 'waiting' ? {} : { worker: `worker-${1 + (position % 2)}:17` }),
-      ...(state === 'running' ? { leaseUntil: new Date(Date.now() + MINUTE) } : {}),
+      ...(state === 'running' ? { leaseUntil: later } : {}),
       files: state === 'waiting' || status === 'failed' ? [] : [file],
     } satisfies ExportTask
   })
