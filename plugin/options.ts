@@ -35,6 +35,7 @@ const smartConfigurationSchema = z
   })
   .catchall(z.json().optional())
 
+const hook = <T>() => z.custom<T>((value) => typeof value === 'function', 'must be a function')
 /** Not below a FHIR version. */
 const PAGE_PATH = /^(?!\/\d_\d_\d(\/|$))(\/[\w~-][\w.~-]*)+$/
 
@@ -173,13 +174,9 @@ export const optionsSchema = z.strictObject({
     })
     .prefault({}),
   /** Finds the members of Groups that do not list them; without it their export is refused with 422. */
-  groupMembers: z
-    .custom<GroupMembers>((value) => typeof value === 'function', 'must be a function')
-    .optional(),
+  groupMembers: hook<GroupMembers>().optional(),
   /** Finds deleted resources; without it no export lists any. */
-  deletedSince: z
-    .custom<DeletedSince>((value) => typeof value === 'function', 'must be a function')
-    .optional(),
+  deletedSince: hook<DeletedSince>().optional(),
   /**
    * Fields of `.well-known/smart-configuration` to add or to put in the place of those that come from
    * `config.security`; `false`: the plugin does not serve that document.
@@ -195,7 +192,7 @@ export const optionsSchema = z.strictObject({
       /** Where it is, below the root of the server; the host's own paths under it are hidden. */
       path: z.string().regex(PAGE_PATH, 'must be a path such as /exports').default('/exports'),
       /** Says who operates, at each request. Throws an `ExportError` with 401 or 403 for whoever does not. */
-      authorize: z.custom<AuthorizeOperator>((value) => typeof value === 'function', 'must be a function'),
+      authorize: hook<AuthorizeOperator>(),
     })
     .optional(),
   /** Default: a winston logger that writes JSON to standard error, from level `info`. */

@@ -131,8 +131,7 @@ function taskTable(tasks: readonly TaskView[], all: number): Html {
     { name: 'Exports', cell: (task) => given(partName(task)) },
     {
       name: 'State',
-      cell: ({ status }) =>
-        html`<span class="state ${status === 'running' ? 'live' : status}">${TASK_STATES[status]}</span>`,
+      cell: taskState,
     },
     { name: 'Resources', isNumber: true, cell: ({ resources }) => numberText(resources) },
     { name: 'Attempt', isNumber: true, cell: ({ attempt }) => attempt },
@@ -143,6 +142,11 @@ function taskTable(tasks: readonly TaskView[], all: number): Html {
     },
   ]
   return html`<h2>Tasks</h2>${table(shownText(tasks.length, all, 'task'), columns, tasks, ({ _id }) => `task-${_id}`)}`
+}
+
+function taskState({ status, isAbandoned }: TaskView): Html {
+  if (isAbandoned) return html`<span class="state failed">Worker lost</span>`
+  return html`<span class="state ${status === 'running' ? 'live' : status}">${TASK_STATES[status]}</span>`
 }
 
 function failuresText({ failures, lastFailure, notBefore, status }: TaskView): Content {

@@ -50,7 +50,7 @@ time{white-space:nowrap}
 #stale{color:var(--bad-t)}
 .list tbody th,.list td:nth-last-child(2){white-space:nowrap}
 td:last-child.right{white-space:nowrap}
-.list td.progress{width:32%}
+.list td.progress{width:29%}
 .state{display:inline-flex;align-items:center;gap:.4em;padding:.06rem .55rem;border-radius:999px;font-size:.8125rem;font-weight:600;white-space:nowrap;background:var(--off-b);color:var(--off-t)}
 .state::before{content:"\\2013"/"";font-weight:700}
 .state.running,.state.live{background:var(--run-b);color:var(--run-t)}.state.running::before,.state.live::before{content:"\\25B6"/"";font-size:.7em}

@@ -74,6 +74,8 @@ export interface TaskView
   > {
   readonly kind: TaskSubject['kind']
   readonly type?: string
+  /** Whether it runs, but its worker was not heard of for the time of its lease: another one will take it. */
+  readonly isAbandoned: boolean
   readonly resources: number
 }
 

@@ -45,6 +45,7 @@ export function tasksByNeed(job: string, limit: number): Stages {
       $project: {
         ...{ kind: 1, type: 1, status: 1, attempt: 1, failures: 1, lastFailure: 1, worker: 1, notBefore: 1 },
         resources: linesOf('output'),
+        isAbandoned: { $and: [is('running'), { $lt: ['$leaseUntil', '$$NOW'] }] },
         need,
       },
     },

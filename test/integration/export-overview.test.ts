@@ -84,6 +84,16 @@ describe('the overview of exports', () => {
     expect(progress.flatMap(({ failureReasons }) => failureReasons)).to.deep.equal(['storage'])
   })
 
+  it('tells tasks whose worker was not heard of any more', async () => {
+    await record.planned('a')
+    await record.claimed()
+    await record.claimed(record.dying)
+    const { tasks } = await details('a')
+    expect(tasks.map(({ status, isAbandoned }) => `${status} ${isAbandoned}`).sort()).to.deep.equal([
+      ...['running false', 'running true', 'waiting false'],
+    ])
+  })
+
   it('keeps the last checkpoints of an export, however many there were, by the clock of the database', async () => {
     await record.planned('a', ['Patient'])
     const task = await record.claimed()

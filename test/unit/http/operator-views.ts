@@ -60,7 +60,7 @@ export function exportWith(text: string, more: Partial<ExportDetails> = {}): Exp
     tasks: [
       {
         ...{ _id: 'x-1', kind: 'resources', type: text, status: 'waiting', attempt: 1, failures: 1 },
-        ...{ worker: text, notBefore: NOW, resources: 1, lastFailure: 'timeout' },
+        ...{ worker: text, notBefore: NOW, resources: 1, lastFailure: 'timeout', isAbandoned: false },
       },
     ],
     files: [{ kind: 'output', name: text, resources: 1, bytes: 1 }],
