@@ -1,6 +1,6 @@
 /**
  * Keeps a page up to date: loads it again now and then, and puts in place what has changed, so that focus, selection and
- * what was opened stay. Without it all that the page can do is there as well.
+ * what was opened stay. Where the server takes long for it, that is done less often. Without it all that the page can do is there as well.
  */
 export const SCRIPT = `(() => {
   'use strict'
@@ -9,6 +9,7 @@ export const SCRIPT = `(() => {
   const button = document.getElementById('updates')
   let paused = false
   let timer
+  let wait = EVERY
   const alike = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.id || '') === (b.id || '')
   const has = (nodes, id) => nodes.some((node) => node.id === id)
   const copy = (from, to) => {
@@ -48,6 +49,7 @@ export const SCRIPT = `(() => {
   const stale = document.getElementById('stale')
   const say = (text) => { button.textContent = text }
   const look = async () => {
+    const started = performance.now()
     try {
       const answer = await fetch(location.href, { credentials: 'same-origin', redirect: 'error', signal: AbortSignal.timeout(20000) })
       if (!answer.ok && answer.status !== 404) throw new Error('status ' + answer.status)
@@ -58,11 +60,12 @@ export const SCRIPT = `(() => {
     } catch (error) {
       stale.textContent = 'Not up to date: the server does not answer as it should.'
     }
+    wait = Math.max(EVERY, 10 * (performance.now() - started))
     next()
   }
   const next = () => {
     clearTimeout(timer)
-    if (!paused && !document.hidden) timer = setTimeout(look, EVERY)
+    if (!paused && !document.hidden) timer = setTimeout(look, wait)
   }
   const stop = (text) => {
     paused = true
