@@ -27,7 +27,7 @@ import type { ExportStorage } from './storage/export-storage.js'
 import { fileStorage } from './storage/file.js'
 
 export type { DoctorOptions } from './doctor/examined-host.js'
-export type { Area, Diagnosis, Finding, Level, TypeReading, Way } from './doctor/finding.js'
+export type { Area, Diagnosis, Finding, Level, TypeReading } from './doctor/finding.js'
 export { runDoctor } from './doctor/run-doctor.js'
 export { ExportError } from './errors.js'
 export type { GrantedTypes } from './fhir/smart-scopes.js'
@@ -35,6 +35,7 @@ export type { Access, Authorize, AuthorizeOperator, Operator } from './http/acce
 export type { HttpRequest, KickOffTarget } from './http/message.js'
 export type { Manifest, ManifestFile } from './jobs/manifest.js'
 export type { PrometheusClient } from './jobs/prometheus-client.js'
+export type { ReadingWay } from './jobs/reading-way.js'
 export type { BulkExportOptions } from './options.js'
 export type { HostConfig, HostProfile, ProfileService } from './search/core.js'
 export type {
