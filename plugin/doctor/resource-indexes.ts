@@ -84,7 +84,7 @@ const SINCE_FILTERED = 'Each search for a _typeFilter with _since reads the whol
 const VIEW: Remark = {
   level: 'error',
   what: 'What is named as its collection is a view.',
-  cost: 'Exports of groups and of named patients fail, since a view has no indexes; others read the whole view again and again.',
+  cost: 'Exports of groups and of named patients fail, since a view has no indexes.',
   remedy: 'Name the collection, and let exportQuery have the filter of the view.',
 }
 

@@ -23,6 +23,20 @@ const good: ExportQuery = (args) => ({
   filter: isAsked(args, '_id') ? { id: args['_id'] } : {},
 })
 
+/** True, after a while for each document. */
+const SLOW = {
+  $lt: [
+    {
+      $reduce: {
+        input: { $range: [0, 300_000] },
+        initialValue: 0,
+        in: { $max: ['$$value', { $strLenCP: '$id' }] },
+      },
+    },
+    1000,
+  ],
+}
+
 describe('the doctor on a service with exportQuery', () => {
   const database = useDatabase()
   let open: DoctorHost | undefined
@@ -166,6 +180,13 @@ describe('the doctor on a service with exportQuery', () => {
       name: 'finds nothing by an argument',
       exportQuery: (args) => ({ collection: COLLECTION, filter: isAsked(args, '_id') ? { id: 'x' } : {} }),
       says: /^Its exportQuery does not find by an argument/,
+    },
+    {
+      name: 'gives a filter that takes too long',
+      exportQuery: () => ({ collection: COLLECTION, filter: { $expr: SLOW } }),
+      given: MANY,
+      level: 'warning',
+      says: /could not be seen in time/,
     },
     {
       name: 'gives a filter that a scan cannot have',
