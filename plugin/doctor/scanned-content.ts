@@ -6,8 +6,8 @@ import { finds, walkPages } from './page-walk.js'
 import { SearchFailure } from './service-probe.js'
 import type { StoredDocument, StoredDocuments } from './stored-documents.js'
 
-/** So many documents are looked at. */
-const SAMPLE = 20
+/** So many documents from each end of the collection are looked at: services mostly give the first ones first. */
+const SAMPLE = 10
 /** So many of them are searched for, where the first pages do not have all that the service gives. */
 const MOST_SEARCHES = 8
 /** So many resources that are not found are looked for once more. */
@@ -27,7 +27,7 @@ export async function scannedContent(
 ): Promise<readonly Remark[]> {
   const { type, origin = 'collections' } = examined.served
   const stored = open(known)
-  const documents = await stored.first(SAMPLE)
+  const documents = await stored.fromBothEnds(SAMPLE)
   const others = documents.filter(({ resourceType, id }) => resourceType !== type || typeof id !== 'string')
   const detail = known.collection
   if (others.length > 0) {

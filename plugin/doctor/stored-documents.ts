@@ -25,6 +25,15 @@ export class StoredDocuments {
     return this.#collection.find(this.#filter, { ...this.#options, limit }).toArray()
   }
 
+  /** Some with the lowest keys and as many with the highest, each once. */
+  async fromBothEnds(limit: number): Promise<readonly StoredDocument[]> {
+    const half = (order: 1 | -1) =>
+      this.#collection.find(this.#filter, { ...this.#options, limit, sort: { _id: order } }).toArray()
+    const [low, high] = await Promise.all([half(1), half(-1)])
+    const known = new Set(low.map(({ _id }) => String(_id)))
+    return [...low, ...high.filter(({ _id }) => !known.has(String(_id)))]
+  }
+
   /** Those of these ids that it has; most hosts have them as the key, so that is tried first. */
   async idsAmong(ids: readonly string[]): Promise<ReadonlySet<unknown>> {
     const byKey = await this.#idsBy('_id', ids)

@@ -165,6 +165,13 @@ describe('the doctor on a service with exportQuery', () => {
       says: /^Its exportQuery finds resources that its search does not give/,
     },
     {
+      name: 'finds what search does not give, far from what it gives first',
+      exportQuery: good,
+      given: MANY,
+      kept: [...MANY, { ...FEW[0], id: 'secret-hidden' }],
+      says: /^Its exportQuery finds resources that its search does not give/,
+    },
+    {
       name: 'finds what search does not give, where it gives nothing',
       exportQuery: good,
       given: [],
