@@ -107,6 +107,7 @@ describe('the doctor on a service with exportQuery', () => {
     readonly given?: readonly ModelResource[]
     readonly kept?: readonly object[]
     readonly level?: 'warning'
+    readonly doctor?: DoctorOptions
     readonly says: RegExp
   }[] = [
     {
@@ -121,7 +122,12 @@ describe('the doctor on a service with exportQuery', () => {
       },
       says: /throws Error with status 403/,
     },
-    { name: 'hangs', exportQuery: () => new Promise(() => undefined), says: /gives no answer within 0\.3 s/ },
+    {
+      name: 'hangs',
+      exportQuery: () => new Promise(() => undefined),
+      doctor: { stepTimeout: 500 },
+      says: /gives no answer within 0\.5 s/,
+    },
     { name: 'gives nothing', exportQuery: () => undefined, says: /gives no query that can be run/ },
     { name: 'gives no filter', exportQuery: () => ({ collection: COLLECTION }), says: /gives no query/ },
     {
@@ -192,6 +198,7 @@ describe('the doctor on a service with exportQuery', () => {
       name: 'gives a filter that takes too long',
       exportQuery: () => ({ collection: COLLECTION, filter: { $expr: SLOW } }),
       given: MANY,
+      doctor: { stepTimeout: 300 },
       level: 'warning',
       says: /could not be seen in time/,
     },
@@ -202,10 +209,10 @@ describe('the doctor on a service with exportQuery', () => {
       says: /gives a filter with \$text, which no scan can have/,
     },
   ]
-  for (const { name, exportQuery, given = FEW, kept = given, level = 'error', says } of faults) {
+  for (const { name, exportQuery, given = FEW, kept = given, level = 'error', doctor = {}, says } of faults) {
     it(`finds that it ${name}`, async () => {
       if (kept.length > 0) await keep(kept)
-      const diagnosis = await examine(given, exportQuery, { doctor: { stepTimeout: 300 } })
+      const diagnosis = await examine(given, exportQuery, { doctor })
       expect(troubles(diagnosis, 'reading')).to.deep.equal([`${level} collection Observation`])
       expect(said(diagnosis).join()).to.match(says)
       expect(diagnosis.isComplete).to.equal(true)
