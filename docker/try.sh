@@ -1,17 +1,22 @@
 #!/usr/bin/env bash
-# docker/try.sh
+# docker/try.sh [file] [s3] [azure] [gcs]
 #
 # Builds the image, runs a server and a worker of it as nobody special on a read-only file system, exports by HTTP and
-# looks at the files. Needs `npm ci`, and Docker; or Podman; or, as root, Podman, Buildah and debootstrap on a machine that
+# looks at the files; for each storage that is named, `file` if none is. Needs `npm ci`, and Docker; or Podman; or, as root, Podman, Buildah and debootstrap on a machine that
 # may not run containers: then all is done in a chroot. Uses the MongoDB of MONGODB_URI, or finds one as the tests do.
-# Removes what it made, except what it fetched: that is kept in .cache/docker. The last line says how it went.
+# Removes what it made, except what it fetched, which is kept in .cache/docker, and with KEEP_IMAGE=true the image and
+# its layers. The last line says how it went.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly image=localhost/bulk-export-try patients=${PATIENTS:-200} owner=1000:1000
 work=$(mktemp -d)
 readonly work
-step='setting up' container='' server='' worker=''
+step='setting up' container='' servers=''
+# Who runs, by the names of the programs.
+# shellcheck disable=SC2034
+server='' worker=''
+variables=()
 
 main() {
   choose_engine
@@ -19,23 +24,38 @@ main() {
   build
   say "the image has $(image_size) MB"
 
-  step='opening a MongoDB'
-  mkdir -m 777 "$work/exports" "$work/downloads"
-  mkfifo "$work/hold"
-  node --import tsx docker/mongod.js <"$work/hold" >"$work/mongod" &
-  exec 9>"$work/hold"
-  MONGODB_URI=$(wait_for "$work/mongod" 'mongodb')
-  MONGODB_DB=bulk-export-try-$$
-  PORT=$(free_port)
-  export MONGODB_URI MONGODB_DB PORT EXPORT_WORKERS
+  local profile
+  for profile in "$@"; do try "$profile"; done
+}
 
-  step='generating and loading a population'
+try() {
+  say "with the storage $1"
+  step="starting servers for $1"
+  rm -rf "$work/exports" "$work/downloads" "$work"/{server,worker,servers}.log
+  mkdir -m 777 "$work/exports" "$work/downloads"
+  rm -f "$work/hold"
+  mkfifo "$work/hold"
+  node --import tsx docker/servers.js "$1" <"$work/hold" >"$work/servers.log" &
+  servers=$!
+  exec 9>"$work/hold"
+  wait_for "$work/servers.log" ready >/dev/null
+  variables=()
+  while IFS= read -r variable; do
+    case $variable in *=*) variables+=(--env "$variable") ;; esac
+  done <"$work/servers.log"
+  port=$(free_port)
+  variables+=(--env "MONGODB_DB=bulk-export-try-$$-$1" --env "PORT=$port")
+  MONGODB_URI=$(sed -n 's/^MONGODB_URI=//p' "$work/servers.log")
+  MONGODB_DB=bulk-export-try-$$-$1
+
+  step='making a bucket, generating and loading a population'
+  run_once bucket
   run_once generate --patients "$patients" --gzip /downloads/population | tail -n 1
   run_once load /downloads/population | tail -n 1
 
   step='starting the server and a worker'
-  EXPORT_WORKERS=0 run_on server
-  EXPORT_WORKERS=2 run_on worker
+  workers=0 run_on server
+  workers=2 run_on worker
   wait_for "$work/server.log" host.listening >/dev/null
   wait_for "$work/worker.log" worker.started >/dev/null
   local uid
@@ -43,9 +63,9 @@ main() {
   [ "$uid" = 1000 ] || fail "the server runs as user $uid"
   run_once healthy
 
-  step='exporting'
+  step="exporting to $1"
   say 'server (user 1000, read-only file system) and worker are up; exporting'
-  run_once export --url "http://127.0.0.1:$PORT/4_0_0" --out /downloads/export --delete
+  run_once export --url "http://127.0.0.1:$port/4_0_0" --out /downloads/export --delete
   compare
 
   step='ending in order'
@@ -55,6 +75,20 @@ main() {
   local left
   left=$(find "$work/exports" -type f | wc -l)
   [ "$left" -eq 0 ] || fail "$left files of the deleted export are left"
+  end_servers
+}
+
+# With a MongoDB that was there before, the database has to go.
+end_servers() {
+  [ -n "$servers" ] || return 0
+  MONGODB_URI=${MONGODB_URI:-} MONGODB_DB=${MONGODB_DB:-} node --input-type=module --eval '
+    import { MongoClient } from "mongodb"
+    const { MONGODB_URI, MONGODB_DB } = process.env
+    if (MONGODB_DB) await MongoClient.connect(MONGODB_URI).then((c) => c.db(MONGODB_DB).dropDatabase().finally(() => c.close()))'
+  # The end of their standard input.
+  exec 9>&-
+  wait "$servers" || true
+  servers=''
 }
 
 # --- what is proved ---
@@ -114,7 +148,7 @@ build() {
   case $engine in
     chroot)
       docker/base-image.sh "$image/node" "$image/base"
-      podman build --isolation chroot --network host --format docker --layers --quiet --file docker/Dockerfile \
+      podman build --isolation chroot --network host --format docker --layers="${KEEP_IMAGE:-false}" --force-rm --quiet --file docker/Dockerfile \
         --tag "$image" --build-arg "NODE_IMAGE=$image/node" --build-arg "BASE_IMAGE=$image/base" \
         --build-arg "REVISION=$revision" . >"$work/build.log" 2>&1
       container=$(buildah from "$image")
@@ -134,8 +168,6 @@ image_size() {
   echo $(($("$name" image inspect --format '{{.Size}}' "$image") / 1000000))
 }
 
-settings=(--env MONGODB_URI --env MONGODB_DB --env PORT --env EXPORT_WORKERS)
-
 # Runs a program of the image to its end. In the chroot its exit code has to come by another way, see `end`.
 run_once() {
   if [ "$engine" = chroot ]; then
@@ -143,7 +175,7 @@ run_once() {
     grep -q 'ended with 0$' "$work/once.log" || fail "$1 did not end with 0: $(head -n 5 "$work/once.err")"
     grep -v 'ended with' "$work/once.log" || true
   else
-    "$engine" run --rm "${places[@]}" "${settings[@]}" "$image" "$@"
+    "$engine" run --rm "${places[@]}" "${variables[@]}" --env "EXPORT_WORKERS=${workers:-0}" "$image" "$@"
   fi
 }
 
@@ -153,7 +185,7 @@ run_on() {
     in_chroot "$1" >"$work/$1.log" 2>&1 &
     printf -v "$1" '%s' "$!"
   else
-    printf -v "$1" '%s' "$("$engine" run --detach "${places[@]}" "${settings[@]}" "$image" "$1")"
+    printf -v "$1" '%s' "$("$engine" run --detach "${places[@]}" "${variables[@]}" --env "EXPORT_WORKERS=${workers:-0}" "$image" "$1")"
     "$engine" logs --follow "${!1}" >"$work/$1.log" 2>&1 &
   fi
 }
@@ -162,10 +194,10 @@ places=(--init --read-only --tmpfs /tmp --network host --cap-drop ALL --security
   --volume "$work/exports:/exports" --volume "$work/downloads:/downloads")
 
 in_chroot() {
-  mkdir -p -m 1777 "$work/tmp"
+  mkdir -p "$work/tmp"
+  chmod 1777 "$work/tmp"
   buildah run --isolation chroot --user "$owner" --volume "$work/tmp:/tmp" --volume "$work/exports:/exports" \
-    --volume "$work/downloads:/downloads" --env "MONGODB_URI=$MONGODB_URI" --env "MONGODB_DB=$MONGODB_DB" \
-    --env "PORT=$PORT" --env "EXPORT_WORKERS=${EXPORT_WORKERS:-0}" "$container" -- \
+    --volume "$work/downloads:/downloads" "${variables[@]}" --env "EXPORT_WORKERS=${workers:-0}" "$container" -- \
     sh -c 'node "$@"; echo "ended with $?"' sh "$@"
 }
 
@@ -220,16 +252,13 @@ finish() {
     [ -z "${!program}" ] && continue
     if [ "${engine:-}" = chroot ]; then kill -KILL "$(node_below "${!program}")"; else "$engine" rm --force "${!program}"; fi
   done >/dev/null 2>&1
-  if [ -n "${MONGODB_DB:-}" ]; then
-    node -e 'require("mongodb").MongoClient.connect(process.env.MONGODB_URI).then((c) => c.db(process.env.MONGODB_DB).dropDatabase().finally(() => c.close()))' 2>/dev/null
-  fi
-  exec 9>&-
+  end_servers
   wait
   if [ -n "$container" ]; then
     mount --options remount,bind,rw "$root"
     buildah rm "$container" >/dev/null
   fi
-  if [ -z "${KEEP_IMAGE:-}" ]; then
+  if [ "${KEEP_IMAGE:-}" != true ]; then
     for name in "$image" "$image/node" "$image/base"; do
       if [ "${engine:-}" = docker ]; then docker image rm "$name"; else podman image rm --force "$name"; fi
     done >/dev/null 2>&1
@@ -240,4 +269,5 @@ finish() {
 }
 
 trap finish EXIT
-main
+if [ $# -eq 0 ]; then set -- file; fi
+main "$@"
