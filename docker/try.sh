@@ -2,10 +2,10 @@
 # docker/try.sh [file] [s3] [azure] [gcs]
 #
 # Builds the image, runs a server and a worker of it as nobody special on a read-only file system, exports by HTTP and
-# looks at the files; for each storage that is named, `file` if none is. Needs `npm ci`, and Docker; or Podman; or, as root, Podman, Buildah and debootstrap on a machine that
-# may not run containers: then all is done in a chroot. Uses the MongoDB of MONGODB_URI, or finds one as the tests do.
-# Removes what it made, except what it fetched, which is kept in .cache/docker, and with KEEP_IMAGE=true the image and
-# its layers. The last line says how it went.
+# looks at the files; for each storage that is named, `file` if none is. Needs `npm ci`, and Docker; or Podman; or, as
+# root, Podman, Buildah and debootstrap on a machine that may not run containers: then all is done in a chroot. Uses the
+# MongoDB of MONGODB_URI, or finds one as the tests do. Removes what it made, except what it fetched, which is kept in
+# .cache/docker, and with KEEP_IMAGE=true the image and its layers. The last line says how it went.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
