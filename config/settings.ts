@@ -35,6 +35,13 @@ export interface Settings {
   readonly exportWorkers: number
   /** `EXPORT_READ`: the fastest way in which the example host lets its resources be read. */
   readonly exportRead: ExportRead
+  /**
+   * `OAUTH_ISSUER`: the server whose access tokens the example host asks for, without a slash at the end; its keys are at
+   * `/jwks`, tokens at `/token`. Absent: whoever reaches the host may read everything.
+   */
+  readonly oauthIssuer?: string
+  /** `OAUTH_AUDIENCE`: what tokens have to be for; there is one exactly when there is an issuer. */
+  readonly oauthAudience?: string
   /** `LOG_LEVEL`: the least important level that is logged. */
   readonly logLevel: LogLevel
   /** Where downloads are kept between runs. Not a setting: it is always `.cache` in the project folder. */
@@ -107,6 +114,14 @@ const variables = z.object({
     .optional(),
   EXPORT_WORKERS: wholeNumber(0, 256).optional(),
   EXPORT_READ: z.enum(EXPORT_READS, `one of ${EXPORT_READS.join(', ')}`).optional(),
+  OAUTH_ISSUER: z
+    .string()
+    .refine(isBaseUrl, 'an absolute http:// or https:// URL without user, query or fragment')
+    .optional(),
+  OAUTH_AUDIENCE: z
+    .string()
+    .regex(/^\S+$/, 'the audience of access tokens, such as a URL, without spaces')
+    .optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).optional(),
 })
 
@@ -126,6 +141,9 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     throw new SettingsError(problems.join('\n'))
   }
   const { data } = result
+  if ((data.OAUTH_ISSUER === undefined) !== (data.OAUTH_AUDIENCE === undefined)) {
+    throw new SettingsError('OAUTH_ISSUER and OAUTH_AUDIENCE must be set together, or not at all')
+  }
   return {
     port: data.PORT ?? defaults.port,
     host: data.HOST ?? defaults.host,
@@ -136,6 +154,8 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     exportStorage: data.EXPORT_STORAGE ?? defaults.exportStorage,
     exportWorkers: data.EXPORT_WORKERS ?? defaults.exportWorkers,
     exportRead: data.EXPORT_READ ?? defaults.exportRead,
+    ...(data.OAUTH_ISSUER !== undefined && { oauthIssuer: data.OAUTH_ISSUER.replace(/\/+$/, '') }),
+    ...(data.OAUTH_AUDIENCE !== undefined && { oauthAudience: data.OAUTH_AUDIENCE }),
     logLevel: data.LOG_LEVEL ?? defaults.logLevel,
     cacheDirectory: defaults.cacheDirectory,
   }

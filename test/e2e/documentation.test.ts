@@ -54,15 +54,20 @@ const PLAYS: readonly Play[] = [
   { program: 'metrics.cjs', snippets: ['plugin/OPERATING.md > Metrics'] },
 ]
 
+const OPERATORS = 'operator-examples.test.ts signs in by it.'
 /** Snippets that no program here runs, and who does. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   'README.md > See it work': 'Continuous integration runs these commands.',
+  'README.md > See it work in Docker': 'It needs a Docker engine; docker/try.sh builds and runs the image.',
   'README.md > Add it to your host': 'usePackedProject() installs by it.',
   'README.md > Add it to your host (2)': 'commonjs.test.ts and new-folder.test.ts run this host.',
   'README.md > Add it to your host (3)': 'new-folder.test.ts runs these commands.',
   'README.md > Run workers of your own': 'new-folder.test.ts runs this worker.',
   'README.md > Keep files in a cloud': 'usePackedProject() installs by it.',
   'README.md > Keep files in a cloud (2)': 'new-folder.test.ts exports with this storage.',
+  'README.md > Watch your exports': OPERATORS,
+  "plugin/OPERATING.md > The operator's page": OPERATORS,
+  "plugin/OPERATING.md > The operator's page (2)": OPERATORS,
 }
 
 describe('the snippets of the documentation', () => {

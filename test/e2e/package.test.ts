@@ -48,7 +48,7 @@ describe('the packed package', () => {
       ),
     ].map((path) => path.replace(/^\.\//, ''))
     const readme = await readFile(join(root, 'README.md'), 'utf8')
-    const linked = [...readme.matchAll(/\]\((plugin\/[^)#]+)/g)].map(([, path]) => path as string)
+    const linked = [...readme.matchAll(/\]\((plugin\/[^)#]+\.md)/g)].map(([, path]) => path as string)
     const paths = project.tarball.files.map(({ path }) => path)
     expect(paths).to.include.members([...named, ...linked])
   })

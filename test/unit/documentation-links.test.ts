@@ -7,7 +7,7 @@ const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url))
 
 describe('the links of the documentation', () => {
   it('lead to pages and headings that are there', async () => {
-    const names = (await Promise.all(['.', 'plugin'].map(pagesIn))).flat()
+    const names = (await Promise.all(['.', 'plugin', 'docker'].map(pagesIn))).flat()
     const broken: string[] = []
     for (const page of names) {
       for (const target of linksIn(await textOf(page))) {

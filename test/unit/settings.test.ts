@@ -45,6 +45,10 @@ describe('settings', () => {
     [{ EXPORT_STORAGE: 'gs://bucket/prefix' }, { exportStorage: 'gs://bucket/prefix' }],
     [{ EXPORT_WORKERS: '0' }, { exportWorkers: 0 }],
     [{ EXPORT_READ: 'search' }, { exportRead: 'search' }],
+    [
+      { OAUTH_ISSUER: 'https://login.example.org/', OAUTH_AUDIENCE: 'https://fhir.example.org' },
+      { oauthIssuer: 'https://login.example.org', oauthAudience: 'https://fhir.example.org' },
+    ],
     [{ LOG_LEVEL: 'debug' }, { logLevel: 'debug' }],
     [{ MONGODB_URI: '', BASE_URL: ' ', UNRELATED: 'x' }, {}],
   ]
@@ -55,6 +59,9 @@ describe('settings', () => {
   }
 
   const refused: readonly [Environment, string][] = [
+    [{ OAUTH_ISSUER: 'login', OAUTH_AUDIENCE: 'x' }, 'OAUTH_ISSUER is "login", but must be an absolute'],
+    [{ OAUTH_ISSUER: 'https://login.example.org' }, 'OAUTH_ISSUER and OAUTH_AUDIENCE must be set together'],
+    [{ OAUTH_AUDIENCE: 'https://fhir.example.org' }, 'OAUTH_ISSUER and OAUTH_AUDIENCE must be set together'],
     [{ PORT: 'http' }, 'PORT is "http", but must be a whole number from 0 to 65535'],
     [{ PORT: '65536' }, 'PORT is "65536", but must be a whole number from 0 to 65535'],
     [{ PORT: '-1' }, 'PORT is "-1"'],
