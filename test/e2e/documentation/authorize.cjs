@@ -27,4 +27,8 @@ play(async () => {
     ),
   )
   assert.ok(refused.some(({ status }) => status === 403))
+
+  // The limits of Node, which the page names.
+  const long = await kickOff(base, `$export?_type=${'x'.repeat(16 * 1024)}`, { 'x-api-key': 'one' })
+  assert.equal(long.status, 431)
 })
