@@ -1,4 +1,4 @@
-import { compartmentPaths } from '../fhir/patient-compartment.js'
+import { compartmentOf } from '../fhir/patient-compartment.js'
 import type { Db } from './database.js'
 import type { HostCheck, PlacedRemark } from './host-check.js'
 import { allOf } from './in-turns.js'
@@ -28,7 +28,7 @@ async function remarksOn(served: ServedType, db: Db): Promise<readonly PlacedRem
   const collection = db.collection(name)
   const count = await collection.estimatedDocumentCount()
   const idIsKey = await hasIdAsKey(db, name)
-  const missing = neededFor(type).filter(({ field }) => {
+  const missing = neededFor(served).filter(({ field }) => {
     return !servesField(indexes, field) && !(field === 'id' && idIsKey)
   })
   if (missing.length === 0) return [{ level: 'ok', what: 'All indexes are there.', ...place }]
@@ -52,8 +52,12 @@ interface NeededIndex {
 }
 
 /** The fields by which exports search resources of a type. */
-function neededFor(type: string): readonly NeededIndex[] {
-  const references = new Set(compartmentPaths(type).map(({ path }) => `${path.join('.')}.reference`))
+function neededFor({ type, version }: ServedType): readonly NeededIndex[] {
+  const references = new Set(
+    compartmentOf(version)
+      .paths(type)
+      .map(({ path }) => `${path.join('.')}.reference`),
+  )
   return [
     { field: 'id', cost: 'Each look-up of a single resource reads the whole collection.' },
     { field: 'meta.lastUpdated', cost: 'Each search with _since reads the whole collection.' },
