@@ -15,6 +15,9 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 export const EXPORT_READS = ['search', 'stream', 'scan'] as const
 export type ExportRead = (typeof EXPORT_READS)[number]
 
+/** The FHIR versions that the host core knows. */
+export const FHIR_VERSIONS = ['4_0_0', '4_0_1', '3_0_1', '1_0_2'] as const
+
 /** The settings of the programs in `scripts/` and of the tests; `readSettings` makes them from the environment. */
 export interface Settings {
   /** `PORT`: where the example host listens; 0 lets the system choose. */
@@ -35,6 +38,8 @@ export interface Settings {
   readonly exportWorkers: number
   /** `EXPORT_READ`: the fastest way in which the example host lets its resources be read. */
   readonly exportRead: ExportRead
+  /** `FHIR_VERSIONS`: what the example host serves, as the host core writes it; `load` is for the first of them. */
+  readonly fhirVersions: readonly [string, ...string[]]
   /** `LOG_LEVEL`: the least important level that is logged. */
   readonly logLevel: LogLevel
   /** Where downloads are kept between runs. Not a setting: it is always `.cache` in the project folder. */
@@ -48,6 +53,7 @@ const defaults = {
   exportStorage: pathToFileURL(`${PROJECT_DIRECTORY}exports`).href,
   exportWorkers: 2,
   exportRead: 'scan',
+  fhirVersions: ['4_0_0'],
   logLevel: 'info',
   cacheDirectory: `${PROJECT_DIRECTORY}.cache`,
 } as const
@@ -70,6 +76,11 @@ function isBaseUrl(value: string): boolean {
   if (!URL.canParse(value)) return false
   const { protocol, search, hash, username, password } = new URL(value)
   return /^https?:$/.test(protocol) && search + hash + username + password === ''
+}
+
+function isVersionList(list: readonly string[]): boolean {
+  const known: readonly string[] = FHIR_VERSIONS
+  return list.every((version) => known.includes(version)) && new Set(list).size === list.length
 }
 
 /** Each variable, how it is checked, and in words what is allowed. The messages are the second half of an error. */
@@ -107,6 +118,12 @@ const variables = z.object({
     .optional(),
   EXPORT_WORKERS: wholeNumber(0, 256).optional(),
   EXPORT_READ: z.enum(EXPORT_READS, `one of ${EXPORT_READS.join(', ')}`).optional(),
+  FHIR_VERSIONS: z
+    .string()
+    .transform((list) => list.split(',').map((version) => version.trim()))
+    .refine(isVersionList, `one or more of ${FHIR_VERSIONS.join(', ')} with commas between them, each once`)
+    .transform((list) => list as [string, ...string[]])
+    .optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).optional(),
 })
 
@@ -136,6 +153,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     exportStorage: data.EXPORT_STORAGE ?? defaults.exportStorage,
     exportWorkers: data.EXPORT_WORKERS ?? defaults.exportWorkers,
     exportRead: data.EXPORT_READ ?? defaults.exportRead,
+    fhirVersions: data.FHIR_VERSIONS ?? defaults.fhirVersions,
     logLevel: data.LOG_LEVEL ?? defaults.logLevel,
     cacheDirectory: defaults.cacheDirectory,
   }

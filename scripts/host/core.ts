@@ -63,7 +63,7 @@ export function hostTypes(version: string = VERSION): readonly string[] {
   const parts = partsOf(version)
   // In some versions the core has a controller for a class that is not there.
   parts.types ??= Object.keys(parts.controllers)
-    .flatMap((name) => parts.schemas[name]?.resourceType ?? [])
+    .flatMap((name) => parts.schemas[name.toLowerCase()]?.resourceType ?? [])
     .filter((type) => !ABSTRACT.includes(type))
     .sort()
   return parts.types

@@ -15,7 +15,8 @@ export interface ExampleExportOptions {
   /** What the services read. */
   readonly db: Db
   readonly storage: ExportStorage
-  readonly settings: Pick<Settings, 'mongodbDatabase' | 'exportWorkers' | 'exportRead' | 'baseUrl'>
+  readonly settings: Pick<Settings, 'mongodbDatabase' | 'exportWorkers' | 'exportRead' | 'baseUrl'> &
+    Partial<Pick<Settings, 'fhirVersions'>>
   readonly logger: Logger
   /** Profile settings by type, in the place of those of the example. */
   readonly profiles?: Readonly<Record<string, object>>
@@ -32,6 +33,7 @@ export function createExampleExport(options: ExampleExportOptions): BulkExport {
     config: createHostConfig({
       ...{ db, profiles, ...root, streams: settings.exportRead !== 'search' },
       queries: settings.exportRead === 'scan',
+      ...(settings.fhirVersions && { versions: settings.fhirVersions }),
     }),
     mongodb: { uri, database },
     ...{ storage, workers, logger, ...root },

@@ -13,6 +13,7 @@ describe('settings', () => {
       mongodbDatabase: 'fhir',
       exportWorkers: 2,
       exportRead: 'scan',
+      fhirVersions: ['4_0_0'],
       logLevel: 'info',
     })
     const project = new URL('../..', import.meta.url)
@@ -45,6 +46,8 @@ describe('settings', () => {
     [{ EXPORT_STORAGE: 'gs://bucket/prefix' }, { exportStorage: 'gs://bucket/prefix' }],
     [{ EXPORT_WORKERS: '0' }, { exportWorkers: 0 }],
     [{ EXPORT_READ: 'search' }, { exportRead: 'search' }],
+    [{ FHIR_VERSIONS: '3_0_1' }, { fhirVersions: ['3_0_1'] }],
+    [{ FHIR_VERSIONS: '4_0_1, 1_0_2' }, { fhirVersions: ['4_0_1', '1_0_2'] }],
     [{ LOG_LEVEL: 'debug' }, { logLevel: 'debug' }],
     [{ MONGODB_URI: '', BASE_URL: ' ', UNRELATED: 'x' }, {}],
   ]
@@ -55,6 +58,8 @@ describe('settings', () => {
   }
 
   const refused: readonly [Environment, string][] = [
+    [{ FHIR_VERSIONS: '5_0_0' }, 'FHIR_VERSIONS is "5_0_0", but must be one or more of 4_0_0, 4_0_1, 3_0_1'],
+    [{ FHIR_VERSIONS: '4_0_0,4_0_0' }, 'FHIR_VERSIONS is "4_0_0,4_0_0", but must be one or more of 4_0_0'],
     [{ PORT: 'http' }, 'PORT is "http", but must be a whole number from 0 to 65535'],
     [{ PORT: '65536' }, 'PORT is "65536", but must be a whole number from 0 to 65535'],
     [{ PORT: '-1' }, 'PORT is "-1"'],
