@@ -11,7 +11,7 @@ const PROJECT_DIRECTORY = fileURLToPath(
 export const LOG_LEVELS = ['error', 'warn', 'info', 'http', 'verbose', 'debug', 'silly'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-/** Ways to read a host, slowest first; the services of the example host do not stream, so `stream` is `search` there. */
+/** Ways to read a host, slowest first. */
 export const EXPORT_READS = ['search', 'stream', 'scan'] as const
 export type ExportRead = (typeof EXPORT_READS)[number]
 
@@ -40,6 +40,13 @@ export interface Settings {
   readonly exportRead: ExportRead
   /** `FHIR_VERSIONS`: what the example host serves, as the host core writes it; `load` is for the first of them. */
   readonly fhirVersions: readonly [string, ...string[]]
+  /**
+   * `OAUTH_ISSUER`: the server whose access tokens the example host asks for, without a slash at the end; its keys are at
+   * `/jwks`, tokens at `/token`. Absent: whoever reaches the host may read everything.
+   */
+  readonly oauthIssuer?: string
+  /** `OAUTH_AUDIENCE`: what tokens have to be for; there is one exactly when there is an issuer. */
+  readonly oauthAudience?: string
   /** `LOG_LEVEL`: the least important level that is logged. */
   readonly logLevel: LogLevel
   /** Where downloads are kept between runs. Not a setting: it is always `.cache` in the project folder. */
@@ -124,6 +131,14 @@ const variables = z.object({
     .refine(isVersionList, `one or more of ${FHIR_VERSIONS.join(', ')} with commas between them, each once`)
     .transform((list) => list as [string, ...string[]])
     .optional(),
+  OAUTH_ISSUER: z
+    .string()
+    .refine(isBaseUrl, 'an absolute http:// or https:// URL without user, query or fragment')
+    .optional(),
+  OAUTH_AUDIENCE: z
+    .string()
+    .regex(/^\S+$/, 'the audience of access tokens, such as a URL, without spaces')
+    .optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).optional(),
 })
 
@@ -143,6 +158,9 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     throw new SettingsError(problems.join('\n'))
   }
   const { data } = result
+  if ((data.OAUTH_ISSUER === undefined) !== (data.OAUTH_AUDIENCE === undefined)) {
+    throw new SettingsError('OAUTH_ISSUER and OAUTH_AUDIENCE must be set together, or not at all')
+  }
   return {
     port: data.PORT ?? defaults.port,
     host: data.HOST ?? defaults.host,
@@ -154,6 +172,8 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     exportWorkers: data.EXPORT_WORKERS ?? defaults.exportWorkers,
     exportRead: data.EXPORT_READ ?? defaults.exportRead,
     fhirVersions: data.FHIR_VERSIONS ?? defaults.fhirVersions,
+    ...(data.OAUTH_ISSUER !== undefined && { oauthIssuer: data.OAUTH_ISSUER.replace(/\/+$/, '') }),
+    ...(data.OAUTH_AUDIENCE !== undefined && { oauthAudience: data.OAUTH_AUDIENCE }),
     logLevel: data.LOG_LEVEL ?? defaults.logLevel,
     cacheDirectory: defaults.cacheDirectory,
   }

@@ -10,6 +10,7 @@ import { downloadFile } from './http/download.js'
 import { deleteExport, exportStatus } from './http/export-status.js'
 import { type HostAuth, hostAuthentication } from './http/host-authentication.js'
 import { kickOff } from './http/kick-off.js'
+import { operatorPage } from './http/operator-page.js'
 import { pollLimit } from './http/poll-limit.js'
 import { createRouter, type RouteHandlers } from './http/routes.js'
 import { urlSigner } from './http/signed-urls.js'
@@ -27,14 +28,15 @@ import type { ExportStorage } from './storage/export-storage.js'
 import { fileStorage } from './storage/file.js'
 
 export type { DoctorOptions } from './doctor/examined-host.js'
-export type { Area, Diagnosis, Finding, Level, TypeReading, Way } from './doctor/finding.js'
+export type { Area, Diagnosis, Finding, Level, TypeReading } from './doctor/finding.js'
 export { runDoctor } from './doctor/run-doctor.js'
 export { ExportError } from './errors.js'
 export type { GrantedTypes } from './fhir/smart-scopes.js'
-export type { Access, Authorize } from './http/access.js'
+export type { Access, Authorize, AuthorizeOperator, Operator } from './http/access.js'
 export type { HttpRequest, KickOffTarget } from './http/message.js'
 export type { Manifest, ManifestFile } from './jobs/manifest.js'
 export type { PrometheusClient } from './jobs/prometheus-client.js'
+export type { ReadingWay } from './jobs/reading-way.js'
 export type { BulkExportOptions } from './options.js'
 export type { HostConfig, HostProfile, ProfileService } from './search/core.js'
 export type {
@@ -130,6 +132,13 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
       downloadFile(job, file, request, await authorize(request), { engine: engine(), storage }),
   }
   const { baseUrl, maxBodyBytes: bodyLimit } = resolved
+  const page = resolved.operatorPage && {
+    path: resolved.operatorPage.path,
+    answer: operatorPage({
+      ...{ engine, logger, authorize: resolved.operatorPage.authorize },
+      authorizeExport: authorize,
+    }),
+  }
   const discovery = smartConfiguration({
     security: config['security'],
     isProtected: isProtected(resolved),
@@ -146,6 +155,7 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
       ...{ versions: EXPORT_VERSIONS, bodyLimit, handlers, logger },
       ...(baseUrl === undefined ? {} : { baseUrl }),
       ...(discovery === undefined ? {} : { smartConfiguration: discovery }),
+      ...(page === undefined ? {} : { operatorPage: page }),
     }),
     config: {
       ...config,

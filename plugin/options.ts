@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'winston'
 import { z } from 'zod'
-import type { Authorize } from './http/access.js'
+import type { Authorize, AuthorizeOperator } from './http/access.js'
 import type { PrometheusClient } from './jobs/prometheus-client.js'
 import type { HostConfig } from './search/core.js'
 import type { DeletedSince, GroupMembers } from './search/host-hooks.js'
@@ -34,6 +34,10 @@ const smartConfigurationSchema = z
     ...{ token_endpoint_auth_signing_alg_values_supported: names, capabilities: names },
   })
   .catchall(z.json().optional())
+
+const hook = <T>() => z.custom<T>((value) => typeof value === 'function', 'must be a function')
+/** Not below a FHIR version. */
+const PAGE_PATH = /^(?!\/\d_\d_\d(\/|$))(\/[\w~-][\w.~-]*)+$/
 
 /**
  * The options of `createBulkExport`, with every default. Times are in ms, sizes in bytes.
@@ -170,13 +174,9 @@ export const optionsSchema = z.strictObject({
     })
     .prefault({}),
   /** Finds the members of Groups that do not list them; without it their export is refused with 422. */
-  groupMembers: z
-    .custom<GroupMembers>((value) => typeof value === 'function', 'must be a function')
-    .optional(),
+  groupMembers: hook<GroupMembers>().optional(),
   /** Finds deleted resources; without it no export lists any. */
-  deletedSince: z
-    .custom<DeletedSince>((value) => typeof value === 'function', 'must be a function')
-    .optional(),
+  deletedSince: hook<DeletedSince>().optional(),
   /**
    * Fields of `.well-known/smart-configuration` to add or to put in the place of those that come from
    * `config.security`; `false`: the plugin does not serve that document.
@@ -185,6 +185,15 @@ export const optionsSchema = z.strictObject({
   /** The module `prom-client` of the host, to count exports on its registry. Default: nothing is counted. */
   metrics: z
     .custom<PrometheusClient>(isPrometheusClient, 'must be the module prom-client, or have its parts')
+    .optional(),
+  /** A page on which operators see all exports and cancel them. Default: there is none. */
+  operatorPage: z
+    .strictObject({
+      /** Where it is, below the root of the server; the host's own paths under it are hidden. */
+      path: z.string().regex(PAGE_PATH, 'must be a path such as /exports').default('/exports'),
+      /** Says who operates, at each request. Throws an `ExportError` with 401 or 403 for whoever does not. */
+      authorize: hook<AuthorizeOperator>(),
+    })
     .optional(),
   /** Default: a winston logger that writes JSON to standard error, from level `info`. */
   logger: z.custom<Logger>(isLogger, 'must be a winston logger').optional(),

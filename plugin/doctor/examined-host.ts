@@ -2,6 +2,8 @@ import type { Logger } from 'winston'
 import type { ResourceType } from '../fhir/resource.js'
 import type { Models } from '../jobs/collections.js'
 import type { HostConfig } from '../search/core.js'
+import type { HostQueries } from '../search/host-query.js'
+import type { CollectionNames } from '../search/scan-collection.js'
 import type { Caller } from '../search/search-adapter.js'
 import type { ExportStorage } from '../storage/export-storage.js'
 import type { Db } from './database.js'
@@ -12,7 +14,7 @@ export const EXAMINED: unique symbol = Symbol('examined')
 /** The options of the plugin that a doctor looks at; times in ms. */
 export interface ExaminedOptions {
   readonly config: HostConfig
-  readonly collections?: ((type: ResourceType, version: string) => string | undefined) | undefined
+  readonly collections?: CollectionNames | undefined
   readonly baseUrl?: string | undefined
   readonly levels: readonly string[]
   readonly workers: number
@@ -83,6 +85,8 @@ export interface Instructions {
 export interface Examination {
   readonly host: ExaminedHost
   readonly instructions: Instructions
+  /** The `exportQuery` of its services, which have `stepTimeout` to answer. */
+  readonly queries: HostQueries
   /** `undefined` when it cannot be reached, which is a finding already. */
   readonly database: OpenDatabase | undefined
 }

@@ -1,4 +1,5 @@
 import type { ResourceType } from '../fhir/resource.js'
+import type { Reading } from '../jobs/reading-way.js'
 
 /** How bad a finding is, from best to worst. */
 export const LEVELS = ['ok', 'notice', 'warning', 'error'] as const
@@ -45,16 +46,11 @@ export type Finding = Remark & {
   readonly version?: string
 }
 
-/** How the resources of a type are read, fastest last. */
-export type Way = 'search' | 'stream' | 'scan'
-
-/** Which way exports read a type. */
-export interface TypeReading {
+/** Which way exports without a `_typeFilter` read a type, and why; the words are those of the event `job.planned`. */
+export interface TypeReading extends Reading {
   readonly type: ResourceType
+  /** The FHIR version as the core writes it. */
   readonly version: string
-  readonly way: Way
-  /** Why this way and not another, as a sentence. */
-  readonly why: string
 }
 
 /** What a doctor has found. */

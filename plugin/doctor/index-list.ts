@@ -16,14 +16,6 @@ export async function indexesOf(db: Db, collection: string): Promise<readonly In
   }
 }
 
-/** Whether one of these indexes finds documents by the value of a field, and by a range of values. */
-export function servesField(indexes: readonly IndexKey[], field: string): boolean {
-  return indexes.some((key) => {
-    const [[first, order] = []] = Object.entries(key)
-    return (first === field && typeof order === 'number') || first === '$**'
-  })
-}
-
 /** Whether there is an index of just these fields. */
 export function hasIndex(indexes: readonly IndexKey[], wanted: IndexKey): boolean {
   return indexes.some((key) => JSON.stringify(key) === JSON.stringify(wanted))

@@ -1,37 +1,39 @@
-import { compartmentOf } from '../fhir/patient-compartment.js'
+import type { ReadingWay } from '../jobs/reading-way.js'
+import { ScanCollection } from '../search/scan-collection.js'
+import { patientFields } from '../search/scan-patient-filter.js'
 import type { Db } from './database.js'
-import type { HostCheck, PlacedRemark } from './host-check.js'
-import { allOf } from './in-turns.js'
-import { createIndexCommand, type IndexKey, indexesOf, servesField } from './index-list.js'
-import { profilesOf, type ServedType } from './profiles.js'
+import type { Remark } from './finding.js'
+import { createIndexCommand, type IndexKey } from './index-list.js'
+import type { ServedType } from './profiles.js'
 
 /** How many documents are looked at to see what `_id` is. */
 const SAMPLE = 20
 
-/** The indexes on the collections of resources, where their names are known. */
-export const resourceIndexes: HostCheck = {
-  name: 'resource-indexes',
-  area: 'indexes',
-  async run({ host, instructions, database }) {
-    if (database === undefined) return []
-    const known = profilesOf(host, instructions.types).served.filter(({ collection }) => collection)
-    const remarks = await allOf(known, instructions.atOnce, (served) => remarksOn(served, database.db))
-    return remarks.flat()
-  },
-}
-
-async function remarksOn(served: ServedType, db: Db): Promise<readonly PlacedRemark[]> {
-  const { type, version, collection: name = '' } = served
-  const place = { type, version }
-  const indexes = await indexesOf(db, name)
-  if (indexes === undefined) return []
+/**
+ * The indexes by which exports find resources of a type in its collection.
+ *
+ * @param way how exports really read the type
+ */
+export async function resourceIndexes(
+  served: ServedType,
+  { collection: name, way }: { readonly collection: string; readonly way: ReadingWay },
+  db: Db,
+): Promise<readonly Remark[]> {
+  const [entry] = await db
+    .listCollections({ name }, { nameOnly: true, authorizedCollections: true })
+    .toArray()
+  if (entry === undefined) return []
+  if (entry.type === 'view') return [{ ...VIEW, detail: name }]
   const collection = db.collection(name)
   const count = await collection.estimatedDocumentCount()
-  const idIsKey = await hasIdAsKey(db, name)
-  const missing = neededFor(served).filter(({ field }) => {
-    return !servesField(indexes, field) && !(field === 'id' && idIsKey)
+  const needed = neededFor(served, {
+    way,
+    isSearched: way !== 'scan' || served.origin === 'collections',
+    idIsKey: await hasIdAsKey(db, name),
   })
-  if (missing.length === 0) return [{ level: 'ok', what: 'All indexes are there.', ...place }]
+  const unindexed = await new ScanCollection(db, name).unindexed(needed.map(({ field }) => field))
+  const missing = needed.filter(({ field }) => unindexed.includes(field))
+  if (missing.length === 0) return [{ level: 'ok', what: 'All indexes are there.' }]
   return missing.map(({ field, cost }) => {
     const key: IndexKey = field === 'id' ? { id: 1 } : { [field]: 1, _id: 1 }
     return {
@@ -41,7 +43,6 @@ async function remarksOn(served: ServedType, db: Db): Promise<readonly PlacedRem
       cost,
       remedy: 'Create it; with --print-indexes the command is printed.',
       commands: [createIndexCommand(name, key)],
-      ...place,
     }
   })
 }
@@ -51,24 +52,43 @@ interface NeededIndex {
   readonly cost: string
 }
 
-/** The fields by which exports search resources of a type. */
-function neededFor({ type, version }: ServedType): readonly NeededIndex[] {
-  const references = new Set(
-    compartmentOf(version)
-      .paths(type)
-      .map(({ path }) => `${path.join('.')}.reference`),
-  )
+interface Use {
+  readonly way: ReadingWay
+  /** Whether exports search the type for other things than one resource. */
+  readonly isSearched: boolean
+  /** Whether the key of a document is the id of its resource, which then needs no index of its own for a search. */
+  readonly idIsKey: boolean
+}
+
+function neededFor({ type, version }: ServedType, { way, isSearched, idIsKey }: Use): readonly NeededIndex[] {
+  const byPatient = patientFields(type, version)
+    .filter((field) => field !== 'id' || way === 'scan')
+    .map((field) => ({ field, cost: way === 'scan' ? ALL_FOR_FEW : ALL_FOR_EACH }))
+  const isIdNeeded = !idIsKey && byPatient.every(({ field }) => field !== 'id')
   return [
-    { field: 'id', cost: 'Each look-up of a single resource reads the whole collection.' },
-    { field: 'meta.lastUpdated', cost: 'Each search with _since reads the whole collection.' },
-    ...[...references].map((field) => ({
-      field,
-      cost: 'Each search by patient reads the whole collection: a group of 1,000 patients does so 1,000 times.',
-    })),
+    ...(isIdNeeded
+      ? [{ field: 'id', cost: 'Each look-up of a single resource reads the whole collection.' }]
+      : []),
+    ...(isSearched ? [{ field: 'meta.lastUpdated', cost: way === 'scan' ? SINCE_FILTERED : SINCE }] : []),
+    ...byPatient,
   ]
 }
 
-/** Whether the key of a document is the id of its resource, which then needs no index of its own. */
+const ALL_FOR_FEW =
+  'Exports of groups and of named patients read the whole collection, however few they are for.'
+const ALL_FOR_EACH =
+  'Each search by patient reads the whole collection: a group of 1,000 patients does so 1,000 times.'
+const SINCE = 'Each search with _since reads the whole collection.'
+const SINCE_FILTERED = 'Each search for a _typeFilter with _since reads the whole collection.'
+
+const VIEW: Remark = {
+  level: 'error',
+  what: 'What is named as its collection is a view.',
+  cost: 'Exports of groups and of named patients fail, since a view has no indexes.',
+  remedy: 'Name the collection, and let exportQuery have the filter of the view.',
+}
+
+/** Whether the key of a document is the id of its resource. */
 async function hasIdAsKey(db: Db, name: string): Promise<boolean> {
   const documents = await db
     .collection<{ _id: unknown; id?: unknown }>(name)

@@ -1,4 +1,5 @@
 import { describeError } from '../errors.js'
+import { hostQueries } from '../search/host-query.js'
 import { untilAborted } from '../until-aborted.js'
 import { configuration } from './configuration.js'
 import {
@@ -9,21 +10,21 @@ import {
   type Instructions,
   type OpenDatabase,
 } from './examined-host.js'
-import { type Diagnosis, type Finding, worstOf } from './finding.js'
+import { type Diagnosis, type Finding, type TypeReading, worstOf } from './finding.js'
 import type { HostCheck } from './host-check.js'
 import { allOf } from './in-turns.js'
 import { ownIndexes } from './own-indexes.js'
 import { profilesOf, type ServedType } from './profiles.js'
-import { resourceIndexes } from './resource-indexes.js'
 import { clock, server } from './server.js'
 import { storageFiles } from './storage-files.js'
-import { examineType } from './type-examination.js'
+import { examineType, type TypeExamination } from './type-examination.js'
+import { unseen } from './unseen.js'
 import { bells, stuckWork, workers } from './work.js'
 
 /** What is looked at in a host, besides its types, in this order. */
 const HOST_CHECKS: readonly HostCheck[] = [
   ...[configuration, server, clock, workers, stuckWork, bells],
-  ...[storageFiles, ownIndexes, resourceIndexes],
+  ...[storageFiles, ownIndexes],
 ]
 
 /** No check of a host has more steps. */
@@ -53,20 +54,22 @@ export async function runDoctor(
   const findings: Finding[] = []
   const database = await connected(host, findings)
   let isComplete = false
+  let readings = served.map(({ type, version, way, reason }): TypeReading => ({ type, version, way, reason }))
   try {
-    const examination: Examination = { host, instructions, database }
+    const queries = hostQueries(host.options.config, { searchTimeout: instructions.stepTimeout })
+    const examination: Examination = { host, instructions, queries, database }
     for (const check of HOST_CHECKS) findings.push(...(await checked(check, examination)))
     // Services mostly read the same database: each of them would only say so once more, and take its time.
     if (database !== undefined) {
-      const seen = await examineTypes(served, examination)
+      const seen = await examineTypes(served, { ...examination, database })
       findings.push(...seen.findings)
+      readings = readings.map((reading, index) => seen.readings[index] ?? reading)
       isComplete = seen.isComplete
     }
   } finally {
     await database?.close()
   }
   const ms = Math.round(performance.now() - started)
-  const readings = served.map(({ type, version, way, why }) => ({ type, version, way, why }))
   return { level: worstOf(findings), isComplete, ms, readings, findings }
 }
 
@@ -100,49 +103,48 @@ async function checked(
     const remarks = await untilAborted(() => run(examination), { timeout })
     return remarks.map((remark) => ({ ...remark, area, check: name }))
   } catch (error) {
-    return [unseen(error, examination, { area, check: name })]
+    return [{ ...unseen(error, examination.host, name), area, check: name }]
   }
 }
 
+/** What was seen of a type; its reading only when the look came so far. */
+type Seen = Pick<TypeExamination, 'findings'> & Partial<TypeExamination>
+
 async function examineTypes(
   types: readonly ServedType[],
-  examination: Examination,
-): Promise<{ readonly findings: readonly Finding[]; readonly isComplete: boolean }> {
+  examination: Examination & { readonly database: OpenDatabase },
+): Promise<{
+  readonly findings: readonly Finding[]
+  /** By the index of the type; `undefined` for what was not looked at to the end. */
+  readonly readings: readonly (TypeReading | undefined)[]
+  readonly isComplete: boolean
+}> {
   const { atOnce, timeout } = examination.instructions
   const over = new AbortController()
   const timer = setTimeout(() => over.abort(new Error('The time is over.')), timeout)
   const { signal } = over
   const place = { area: 'reading', check: 'answer' } as const
   try {
-    const found = await allOf(types, atOnce, async (served) => {
+    const found = await allOf(types, atOnce, async (served): Promise<Seen | undefined> => {
       try {
         return await untilAborted(() => examineType(served, examination, signal), { signal })
       } catch (error) {
         if (signal.aborted) return undefined
         const { type, version } = served
-        return [{ ...unseen(error, examination, place), type, version }]
+        return { findings: [{ ...unseen(error, examination.host, place.check), ...place, type, version }] }
       }
     })
     const left = types.filter((_, index) => found[index] === undefined)
     const late = left.map(({ type, version }): Finding => ({ ...TIME_OVER, ...place, type, version }))
-    return { findings: [...found.flatMap((each) => each ?? []), ...late], isComplete: left.length === 0 }
+    return {
+      findings: [...found.flatMap((each) => each?.findings ?? []), ...late],
+      readings: found.map((each) => each?.reading),
+      isComplete: left.length === 0,
+    }
   } finally {
     clearTimeout(timer)
   }
 }
-
-/** A check that could not be made says nothing good about what it was to look at. */
-function unseen(error: unknown, { host }: Examination, place: Pick<Finding, 'area' | 'check'>): Finding {
-  host.logger.warn('doctor.check-failed', { check: place.check, error: describeError(error) })
-  return { ...CHECK_FAILED, ...place }
-}
-
-const CHECK_FAILED = {
-  level: 'error',
-  what: 'This could not be looked at.',
-  cost: 'Whether it is as it should be is not known; what failed here may fail in exports too.',
-  remedy: 'The log has the reason (doctor.check-failed), such as a right that is missing.',
-} as const
 
 const TIME_OVER = {
   level: 'warning',

@@ -89,7 +89,7 @@ export function serviceProbe(
 }
 
 /** The class of an error and its status, as far as they are names and numbers. */
-function kindOf(error: unknown): string {
+export function kindOf(error: unknown): string {
   const { name, statusCode, status } = (error ?? {}) as Readonly<Record<string, unknown>>
   const kind = typeof name === 'string' && /^\w{1,60}$/.test(name) ? name : 'what is no Error'
   const code = [statusCode, status].find((each) => typeof each === 'number')

@@ -1,14 +1,14 @@
+import { examineCollection } from './collection-examination.js'
 import { commaLists } from './comma-lists.js'
-import type { Examination } from './examined-host.js'
+import type { Examination, OpenDatabase } from './examined-host.js'
 import type { ExaminedType, TypeCheck } from './examined-type.js'
-import type { Finding, Remark } from './finding.js'
+import type { Finding, Remark, TypeReading } from './finding.js'
 import { lastUpdated } from './last-updated.js'
 import { type PageWalk, walkPages } from './page-walk.js'
 import { paging } from './paging.js'
 import { patientParameters } from './patient-parameters.js'
 import type { ServedType } from './profiles.js'
 import { resourceForm } from './resource-form.js'
-import { scannedContent } from './scanned-content.js'
 import { searchById } from './search-by-id.js'
 import { SearchFailure, serviceProbe } from './service-probe.js'
 import { stability } from './stability.js'
@@ -29,6 +29,12 @@ const PAGES = 4
 /** A first search of so few resources that takes longer than this is slow, in ms. */
 const SLOW = 1000
 
+/** What was seen of a type, and how exports really read it. */
+export interface TypeExamination {
+  readonly reading: TypeReading
+  readonly findings: readonly Finding[]
+}
+
 /**
  * Looks at one type: asks its service as an export would, but for few resources.
  *
@@ -36,24 +42,30 @@ const SLOW = 1000
  */
 export async function examineType(
   served: ServedType,
-  { host, instructions, database }: Examination,
+  { host, instructions, queries, database }: Examination & { readonly database: OpenDatabase },
   signal: AbortSignal,
-): Promise<readonly Finding[]> {
+): Promise<TypeExamination> {
   const { type, version } = served
   const { sample, caller, baseUrl, stepTimeout: timeout } = instructions
   const base = `${baseUrl}/${version}`
   const count = Math.max(1, Math.ceil(sample / PAGES))
   const probe = serviceProbe(served, { base, caller, count, timeout, signal, logger: host.logger })
-  const placed = (check: string, remarks: readonly Remark[]) =>
-    remarks.map((remark): Finding => ({ ...remark, area: 'reading', check, type, version }))
+  const placed = (check: string, remarks: readonly Remark[], area: Finding['area'] = 'reading') =>
+    remarks.map((remark): Finding => ({ ...remark, area, check, type, version }))
+  const collection = await examineCollection({ served, host, instructions, queries, signal }, database.db)
+  const reading = { type, version, ...collection.reading }
+  const findings = [
+    ...placed('resource-indexes', collection.indexes, 'indexes'),
+    ...placed('collection', collection.remarks),
+  ]
   const walk = await orFailure(walkPages(probe))
-  if (walk instanceof SearchFailure) return placed('answer', [unanswered(walk)])
-  const findings = placed('answer', [answered(walk)])
-  if (database !== undefined && served.way === 'scan') {
-    findings.push(...placed('collection', await scannedContent(served, database.db, walk.resources)))
+  if (walk instanceof SearchFailure) {
+    return { reading, findings: [...findings, ...placed('answer', [unanswered(walk)])] }
   }
-  if (walk.resources.length === 0) return findings
+  findings.push(...placed('answer', [answered(walk)]))
   const examined: ExaminedType = { served, base, probe, walk, sample: walk.resources.slice(0, sample) }
+  findings.push(...placed('collection', await collection.content(examined)))
+  if (walk.resources.length === 0) return { reading, findings }
   for (const check of TYPE_CHECKS) {
     const remarks = await orFailure(check.run(examined))
     if (!(remarks instanceof SearchFailure)) {
@@ -64,7 +76,7 @@ export async function examineType(
     // It may hang each time.
     if (remarks.reason === 'late') break
   }
-  return findings
+  return { reading, findings }
 }
 
 /** Only what the service did is a finding about the type. */

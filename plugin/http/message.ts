@@ -56,11 +56,16 @@ export function jsonResponse(
  * @param version the FHIR version that was called, as the host core writes it
  */
 export function errorResponse(error: ExportError, version: string): HttpResponse {
-  const headers = {
+  const headers = errorHeaders(error)
+  return jsonResponse(error.status, operationOutcome(error.issues, issuePointer(version)), { headers })
+}
+
+/** What the headers of an answer say about an error, and about when to try again. */
+export function errorHeaders(error: ExportError): Record<string, string> {
+  return {
     ...(error.retryAfter === undefined ? {} : { 'Retry-After': String(error.retryAfter) }),
     ...(error.challenge === undefined ? {} : { 'WWW-Authenticate': printable(error.challenge) }),
   }
-  return jsonResponse(error.status, operationOutcome(error.issues, issuePointer(version)), { headers })
 }
 
 /** A challenge that no header can carry would keep the answer from being sent at all. */

@@ -8,7 +8,9 @@ import express, {
 } from 'express'
 import type { Logger } from 'winston'
 import { describeError, ExportError, toExportError } from '../errors.js'
+import { fromExpress } from './express-error.js'
 import { errorResponse, type HttpRequest, type HttpResponse, type KickOffTarget } from './message.js'
+import { errorPage, type OperatorPage } from './operator-page.js'
 import { publicUrl } from './public-url.js'
 import { type SmartConfiguration, smartConfigurationResponse } from './smart-configuration.js'
 
@@ -29,6 +31,8 @@ export interface RouteOptions {
   readonly bodyLimit: number
   /** Absent: requests for it are passed on, and the host may answer them. */
   readonly smartConfiguration?: SmartConfiguration
+  /** Absent: there is no page for the operator. */
+  readonly operatorPage?: { readonly path: string; readonly answer: OperatorPage }
   readonly handlers: RouteHandlers
   readonly logger: Logger
 }
@@ -43,7 +47,7 @@ const SMART_CONFIGURATION = '/\\.well-known/smart-configuration'
  * operations at system level nor answer with 202, and parses few bodies.
  */
 export function createRouter(options: RouteOptions): Router {
-  const { versions, baseUrl, bodyLimit, smartConfiguration, handlers, logger } = options
+  const { versions, baseUrl, bodyLimit, smartConfiguration, operatorPage, handlers, logger } = options
   const router = express.Router()
   const at = (path: string) => new RegExp(`^/(${versions.join('|')})${path}/?$`)
   const readBody = express.raw({ type: () => true, limit: bodyLimit })
@@ -98,6 +102,21 @@ export function createRouter(options: RouteOptions): Router {
         send(response, document).catch(next)
       },
     )
+  }
+
+  if (operatorPage !== undefined) {
+    // Express takes the path off the URL and puts it into the base.
+    router.use(operatorPage.path, (request, response, next) => {
+      Promise.resolve()
+        .then(() => operatorPage.answer(toHttpRequest(request, '', baseUrl)))
+        // Links have the path only.
+        .catch((error: unknown) => {
+          const { method, url: path, baseUrl: home } = request
+          return errorPage({ method, path, base: `http://localhost${home}` }, error, logger)
+        })
+        .then((answered) => send(response, answered))
+        .catch(next)
+    })
   }
 
   router.use(answerErrors(versions, logger))
@@ -226,25 +245,4 @@ function answerErrors(versions: readonly string[], logger: Logger): ErrorRequest
       response.destroy()
     })
   }
-}
-
-/** What Express and its body parser throw before a handler is reached. */
-function fromExpress(error: unknown): ExportError | undefined {
-  if (error instanceof URIError)
-    return new ExportError(400, 'The URL is not encoded correctly.', { code: 'structure' })
-  const { type, code } = error as { type?: unknown; code?: unknown }
-  if (type === 'entity.too.large') {
-    return new ExportError(413, 'The body is larger than this server accepts for a kick-off.', {
-      code: 'too-long',
-    })
-  }
-  if (type === 'encoding.unsupported') {
-    return new ExportError(415, 'The content coding of the body is not known; use gzip, deflate or none.', {
-      code: 'not-supported',
-    })
-  }
-  const isBroken =
-    type === 'request.aborted' || type === 'request.size.invalid' || String(code).startsWith('Z_')
-  if (!isBroken) return undefined
-  return new ExportError(400, 'The body is not what its headers say.', { code: 'structure', cause: error })
 }

@@ -51,6 +51,7 @@ export function createModels(connection: Connection): Models {
       separateStatus: Boolean,
       fileNumbers: { type: Schema.Types.Mixed, required: true },
       served: { type: Number, required: true },
+      lately: { type: [{ _id: false, at: Date, resources: Number }], default: undefined },
       placed: Boolean,
       planFailures: Number,
       endFailures: Number,
@@ -68,6 +69,7 @@ export function createModels(connection: Connection): Models {
     .index({ endedAt: 1, owner: 1 })
     .index({ endedAt: 1, fingerprint: 1 })
     .index({ status: 1, endedAt: 1 })
+    .index({ transactionTime: -1, _id: -1 })
   const file = new Schema(
     { kind: String, name: String, resources: Number, bytes: Number, gzipBytes: Number, sha256: String },
     { _id: false, ...STRICT },
@@ -84,6 +86,8 @@ export function createModels(connection: Connection): Models {
       status: { type: String, required: true },
       attempt: { type: Number, required: true },
       failures: { type: Number, required: true },
+      lastFailure: String,
+      worker: String,
       notBefore: Date,
       leaseUntil: Date,
       position: { type: Schema.Types.Mixed },
@@ -106,7 +110,7 @@ export function createModels(connection: Connection): Models {
     .index({ cohort: 1, last: 1 })
     .index({ job: 1 })
   const workers = new Schema(
-    { _id: { type: String, required: true }, aliveAt: { type: Date, required: true } },
+    { _id: { type: String, required: true }, aliveAt: { type: Date, required: true }, name: String },
     STRICT,
   ).index({ aliveAt: 1 }, { expireAfterSeconds: FORGET_WORKERS })
   return {

@@ -5,6 +5,7 @@ import { createModels } from './collections.js'
 import type { EngineOptions } from './engine-options.js'
 import { folderOf } from './export-folder.js'
 import { type ExportJobs, openExportJobs } from './export-jobs.js'
+import { type ExportOverview, exportOverview } from './export-overview.js'
 import { blamingSearch, reasonOf } from './failure-reason.js'
 import { fingerprintOf } from './fingerprint.js'
 import { completeJob, sweepJob } from './job-end.js'
@@ -23,6 +24,8 @@ import { hasLiveWorker, joinWorkers } from './worker-list.js'
 /** Runs exports: takes jobs in, works on them together with other processes on the same database, ends them. */
 export interface Engine {
   readonly jobs: ExportJobs
+  /** All exports, for people who operate the server. */
+  readonly overview: ExportOverview
   /** How long an ended job is kept, in ms. */
   readonly retention: number
   /**
@@ -197,6 +200,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
 
   return {
     jobs,
+    overview: exportOverview(models),
     retention,
     async transactionTime() {
       const [own, database] = [Date.now(), (await jobs.now()).getTime()]

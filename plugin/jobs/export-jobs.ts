@@ -4,6 +4,7 @@ import type { ExportJobs } from './export-record.js'
 import type { ExportJob, JobStatus } from './model.js'
 import { type TaskPlan, taskSubjects } from './task-plan.js'
 import { taskRecord } from './task-record.js'
+import { workerName } from './worker-list.js'
 
 export type { ExportJobs } from './export-record.js'
 export type { HeldTask } from './task-record.js'
@@ -12,18 +13,20 @@ export type { HeldTask } from './task-record.js'
  * Opens the record on a connection, with its indexes.
  *
  * @param lease how long a runner that is not heard of keeps its task, in ms
+ * @param worker the name under which this process claims tasks
  */
 export async function openExportJobs(
   connection: Connection,
   models: Models,
   lease: number,
+  worker: string = workerName(),
 ): Promise<ExportJobs> {
   await connection.asPromise()
   await Promise.all(Object.values(models).map((model) => model.createIndexes()))
-  return exportJobs(models, lease)
+  return exportJobs(models, lease, worker)
 }
 
-function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs {
+function exportJobs({ jobs, tasks, cohort }: Models, lease: number, worker: string): ExportJobs {
   const takeAway = (job: string) =>
     tasks.updateMany(
       { job, status: { $in: ['waiting', 'running'] } },
@@ -41,7 +44,7 @@ function exportJobs({ jobs, tasks, cohort }: Models, lease: number): ExportJobs 
     return (await tasks.countDocuments({ job: planned._id, status: 'done' })) === all
   }
   return {
-    ...taskRecord({ jobs, tasks }, lease),
+    ...taskRecord({ jobs, tasks }, lease, worker),
     async accept(job) {
       await jobs.create({ ...job, status: 'accepted', fileNumbers: {}, served: 0 })
     },

@@ -3,6 +3,7 @@ import type { AssociatedProvenance } from '../fhir/associated-data.js'
 import type { ExportLevel, ExportRequest } from '../fhir/export-request.js'
 import type { ResourceType } from '../fhir/resource.js'
 import type { ScanOrigin } from '../search/scans.js'
+import type { FailureReason } from './failure-reason.js'
 import type { TypesReading } from './reading-way.js'
 
 export type JobStatus = 'accepted' | 'running' | 'completed' | 'failed' | 'cancelled' | 'expired'
@@ -44,6 +45,8 @@ export interface ExportJob extends Narrowing {
   readonly fileNumbers: Readonly<Record<string, number>>
   /** How many resources have been written for it; who has got least comes first. */
   readonly served: number
+  /** The last checkpoints of all its tasks, the oldest first, for telling how fast it goes; absent: none yet. */
+  readonly lately?: readonly Checkpoint[]
   /** Whether it was seen to be within the limits of what may be under way. */
   readonly placed?: boolean
   /** How often planning it has failed by what may pass. */
@@ -64,6 +67,12 @@ export interface ExportJob extends Narrowing {
   /** Absent while the job is `accepted` or `running`, and only then. */
   readonly endedAt?: Date
   readonly failure?: JobFailure
+}
+
+/** That so many resources more were written, by the clock of the database. */
+export interface Checkpoint {
+  readonly at: Date
+  readonly resources: number
 }
 
 /** What a job is made of; where its files go becomes its `folder`. */
@@ -182,6 +191,10 @@ export type ExportTask = TaskSubject & {
   readonly attempt: number
   /** How often in a row, since the last checkpoint, it has failed or its runner was not heard of again. */
   readonly failures: number
+  /** Why it was last tried again; absent: it never was. */
+  readonly lastFailure?: FailureReason
+  /** The process that took it last, see `workerName`; absent: nobody has. */
+  readonly worker?: string
   /** Until when, by the clock of the database, nobody may take it after a failure. */
   readonly notBefore?: Date
   /** Until when, by the clock of the database, the runner of this attempt is taken for alive. */
@@ -205,4 +218,6 @@ export interface WorkerProcess {
   readonly _id: string
   /** When it was last heard of, by the clock of the database. */
   readonly aliveAt: Date
+  /** See `workerName`. */
+  readonly name?: string
 }

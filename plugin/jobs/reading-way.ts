@@ -62,6 +62,12 @@ export function readingOf(
   }
 }
 
+/** The same for a type whose `exportQuery` gives a filter with an operator that no scan can have, such as `$text`. */
+export function readingDespite(obstacle: string, demand: Demand, offer: ReadingOffer): Reading {
+  const { way } = readingOf(demand, { ...offer, origins: [] })
+  return { way, reason: `its exportQuery gives a filter with ${obstacle}, which no scan can have` }
+}
+
 /** What is known of a cohort, and of the collection that its resources are in. */
 export interface CohortSize {
   /** How many patients it has. */

@@ -12,6 +12,7 @@ import {
   demandOf,
   mostThatMatter,
   type Reading,
+  readingDespite,
   readingOf,
   readingsByWay,
   type TypesReading,
@@ -91,8 +92,7 @@ async function planType(
   if (origin === undefined || scans === undefined) return reading
   const scanned = await findScan(job, { type, origin }, scans, planning.signal)
   if (scanned.obstacle !== undefined && reading.way === 'scan') {
-    const { way } = readingOf(demand, { ...offer, origins: [] })
-    return { way, reason: `its exportQuery gives a filter with ${scanned.obstacle}, which no scan can have` }
+    return readingDespite(scanned.obstacle, demand, offer)
   }
   const { collection } = scanned
   const as = (plan: Cut, more?: string) => ({

@@ -1,4 +1,5 @@
 import type { Models } from './collections.js'
+import type { FailureReason } from './failure-reason.js'
 import type { ExportJob, ExportTask, OutputFile, Position, TaskStatus } from './model.js'
 
 /** A started task: the runner that holds it names its attempt in every write. */
@@ -32,14 +33,25 @@ export interface TaskRecord {
    * `running` → `waiting` after a failure, which counts until the next checkpoint.
    *
    * @param pause how long nobody may take it, in ms
+   * @param reason for people who look at the export
    */
-  retry(task: HeldTask, pause: number): Promise<boolean>
+  retry(task: HeldTask, pause: number, reason?: FailureReason): Promise<boolean>
   /** How many tasks wait for a runner, those of dead runners among them. */
   countClaimable(): Promise<number>
 }
 
-/** @param lease how long a runner that is not heard of keeps its task, in ms */
-export function taskRecord({ jobs, tasks }: Pick<Models, 'jobs' | 'tasks'>, lease: number): TaskRecord {
+/** Checkpoints that a job keeps for telling its speed. */
+export const KEPT_CHECKPOINTS = 30
+
+/**
+ * @param lease how long a runner that is not heard of keeps its task, in ms
+ * @param worker the name under which this process claims, see `workerName`
+ */
+export function taskRecord(
+  { jobs, tasks }: Pick<Models, 'jobs' | 'tasks'>,
+  lease: number,
+  worker: string,
+): TaskRecord {
   const held = ({ _id, attempt }: HeldTask) => ({ _id, attempt, status: 'running' as const })
   const isOver = (time: string) => ({ $lt: [time, '$$NOW'] })
   const claimable = {
@@ -76,7 +88,10 @@ export function taskRecord({ jobs, tasks }: Pick<Models, 'jobs' | 'tasks'>, leas
         const claimed = await tasks
           .findOneAndUpdate(
             { job, ...claimable },
-            [{ $set: { status: 'running', attempt, failures, leaseUntil } }, { $unset: 'notBefore' }],
+            [
+              { $set: { status: 'running', attempt, failures, leaseUntil, worker: { $literal: worker } } },
+              { $unset: 'notBefore' },
+            ],
             { returnDocument: 'after', updatePipeline: true },
           )
           .lean<HeldTask>()
@@ -113,8 +128,20 @@ export function taskRecord({ jobs, tasks }: Pick<Models, 'jobs' | 'tasks'>, leas
         $set: { position, failures: 0 },
       })
       if (matchedCount !== 1) return false
-      const served = files.reduce((sum, { resources }) => sum + resources, 0)
-      await jobs.updateOne({ _id: task.job }, { $inc: { served } })
+      const resources = files.reduce((sum, file) => sum + file.resources, 0)
+      const all = { $concatArrays: [{ $ifNull: ['$lately', []] }, [{ at: '$$NOW', resources }]] }
+      await jobs.updateOne(
+        { _id: task.job },
+        [
+          {
+            $set: {
+              served: { $add: ['$served', resources] },
+              lately: { $slice: [all, -KEPT_CHECKPOINTS] },
+            },
+          },
+        ],
+        { updatePipeline: true },
+      )
       return true
     },
     async restart(task) {
@@ -128,7 +155,7 @@ export function taskRecord({ jobs, tasks }: Pick<Models, 'jobs' | 'tasks'>, leas
       const { matchedCount } = await tasks.updateOne(held(task), { $set: { status } })
       return matchedCount === 1
     },
-    async retry(task, pause) {
+    async retry(task, pause, reason) {
       const { matchedCount } = await tasks.updateOne(
         held(task),
         [
@@ -137,6 +164,7 @@ export function taskRecord({ jobs, tasks }: Pick<Models, 'jobs' | 'tasks'>, leas
               status: 'waiting',
               failures: { $add: ['$failures', 1] },
               notBefore: { $add: ['$$NOW', pause] },
+              ...(reason === undefined ? {} : { lastFailure: reason }),
             },
           },
         ],

@@ -104,7 +104,7 @@ async function attempt(
     const failure = { job, error, reason, failures } as const
     if (failures >= triesFor(error)) return { end: 'failed', failure }
     const pause = pauseAfter(failures)
-    if (!(await jobs.retry(task, pause))) return { end: 'lost' }
+    if (!(await jobs.retry(task, pause, reason))) return { end: 'lost' }
     return { end: 'retried', failure: { ...failure, pause } }
   }
   try {

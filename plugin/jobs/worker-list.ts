@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import type { Logger } from 'winston'
 import { describeError } from '../errors.js'
 import type { Models } from './collections.js'
+import type { WorkerProcess } from './model.js'
 
 /** How often a process says that it works, in ms. */
 const ALIVE_EVERY = 10_000
@@ -19,10 +21,22 @@ export async function countLiveWorkers({ workers }: Models): Promise<number> {
   return workers.countDocuments(IS_LIVE)
 }
 
+/** The processes that work on tasks and have been heard of lately, by their names. */
+export async function liveWorkers({ workers }: Pick<Models, 'workers'>): Promise<readonly WorkerProcess[]> {
+  return workers.find(IS_LIVE).sort({ name: 1, _id: 1 }).lean<WorkerProcess[]>()
+}
+
+/** How people tell this process from others: its machine and its process id there. */
+export function workerName(): string {
+  return `${hostname()}:${process.pid}`
+}
+
 /** Says that this process works on tasks, now and from then on. */
 export async function joinWorkers({ workers }: Models, logger: Logger): Promise<{ leave(): Promise<void> }> {
   const _id = randomUUID()
-  const say = () => workers.updateOne({ _id }, { $currentDate: { aliveAt: true } }, { upsert: true })
+  const name = workerName()
+  const say = () =>
+    workers.updateOne({ _id }, { $set: { name }, $currentDate: { aliveAt: true } }, { upsert: true })
   await say()
   let saying: Promise<unknown> = Promise.resolve()
   const timer = setInterval(() => {

@@ -81,17 +81,7 @@ export interface ScanOptions {
 export function scansOf({ db, names, queries, reading }: ScanOptions): Scans {
   const source = new BatchSource(db, reading)
   return {
-    offer(type, version) {
-      const { hasQuery, hasStream } = queries.offer(type, version)
-      const hasName = names?.(type, version) !== undefined
-      return {
-        origins: [
-          ...(hasQuery ? (['exportQuery'] as const) : []),
-          ...(hasName ? (['collections'] as const) : []),
-        ],
-        hasStream,
-      }
-    },
+    offer: (type, version) => readingOffer(type, version, { names, queries }),
     async collections() {
       const found = await db.listCollections({}, { nameOnly: true, authorizedCollections: true }).toArray()
       return new Set(found.map(({ name }) => name))
@@ -104,6 +94,23 @@ export function scansOf({ db, names, queries, reading }: ScanOptions): Scans {
       if (collection === undefined) throw unknownHere(type, 'no collection')
       return scannedType({ db, source, base }, type, { collection, filter: {} })
     },
+  }
+}
+
+/** What a host offers for a type in this FHIR version; nothing is asked of its service. */
+export function readingOffer(
+  type: ResourceType,
+  version: string,
+  { names, queries }: Pick<ScanOptions, 'names' | 'queries'>,
+): ReadingOffer {
+  const { hasQuery, hasStream } = queries.offer(type, version)
+  const hasName = names?.(type, version) !== undefined
+  return {
+    origins: [
+      ...(hasQuery ? (['exportQuery'] as const) : []),
+      ...(hasName ? (['collections'] as const) : []),
+    ],
+    hasStream,
   }
 }
 

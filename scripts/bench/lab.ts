@@ -118,6 +118,7 @@ export class Lab {
     const environment = {
       ...{ MONGODB_URI: this.mongodb.uri, MONGODB_DB: db.databaseName, BASE_URL: '' },
       EXPORT_STORAGE: pathToFileURL(storage).href,
+      EXPORT_READ: options.read ?? 'scan',
     }
     const site = await Site.open({ ...options, environment, db, signal: this.signal })
     this.#sites.add(site)

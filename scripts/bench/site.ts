@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Db } from 'mongodb'
+import type { ExportRead } from '../../config/settings.js'
 import type { BulkExportOptions, Manifest } from '../../plugin/index.js'
 import { type BulkClient, bulkClient, type Level } from '../client/bulk-client.js'
 import { startWorker, type WorkerProcess } from '../worker-process.js'
@@ -12,6 +13,8 @@ export interface SiteOptions {
   /** Tasks at the same time in the API process itself; default: 0. */
   readonly apiWorkers?: number
   readonly exportOptions?: Partial<BulkExportOptions>
+  /** How the host is read at most; default: by scans. */
+  readonly read?: ExportRead
 }
 
 interface SiteSurroundings extends SiteOptions {

@@ -27,7 +27,7 @@ export function indexCommands({ findings }: Diagnosis, database: string): string
 }
 
 function waysText({ readings }: Diagnosis): string {
-  const ways = groupsOf(readings, ({ way, why }) => `${way}: ${why}`)
+  const ways = groupsOf(readings, ({ way, reason }) => `${way}: ${reason}`)
   return [...ways].map(([text, types]) => `${count(types.length, 'type')} read by ${text}`).join('\n')
 }
 

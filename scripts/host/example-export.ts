@@ -7,6 +7,7 @@ import {
   createBulkExport,
   type ExportStorage,
 } from '../../plugin/index.js'
+import { authorizationConfig } from './authorization.js'
 import { createHostConfig, deletedSince } from './index.js'
 
 export interface ExampleExportOptions {
@@ -15,7 +16,10 @@ export interface ExampleExportOptions {
   /** What the services read. */
   readonly db: Db
   readonly storage: ExportStorage
-  readonly settings: Pick<Settings, 'mongodbDatabase' | 'exportWorkers' | 'exportRead' | 'baseUrl'> &
+  readonly settings: Pick<
+    Settings,
+    'mongodbDatabase' | 'exportWorkers' | 'exportRead' | 'baseUrl' | 'oauthIssuer'
+  > &
     Partial<Pick<Settings, 'fhirVersions'>>
   readonly logger: Logger
   /** Profile settings by type, in the place of those of the example. */
@@ -30,11 +34,14 @@ export function createExampleExport(options: ExampleExportOptions): BulkExport {
   const { mongodbDatabase: database, exportWorkers: workers, baseUrl } = settings
   const root = baseUrl === undefined ? {} : { baseUrl }
   return createBulkExport({
-    config: createHostConfig({
-      ...{ db, profiles, ...root, streams: settings.exportRead !== 'search' },
-      queries: settings.exportRead === 'scan',
-      ...(settings.fhirVersions && { versions: settings.fhirVersions }),
-    }),
+    config: {
+      ...createHostConfig({
+        ...{ db, profiles, ...root, streams: settings.exportRead !== 'search' },
+        queries: settings.exportRead === 'scan',
+        ...(settings.fhirVersions && { versions: settings.fhirVersions }),
+      }),
+      ...authorizationConfig(settings),
+    },
     mongodb: { uri, database },
     ...{ storage, workers, logger, ...root },
     deletedSince: deletedSince(db),

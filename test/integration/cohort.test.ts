@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { type Connection, createConnection } from 'mongoose'
 import type { Resource } from '../../plugin/fhir/resource.js'
 import { cohortOf, freezeCohort } from '../../plugin/jobs/cohort.js'
+import { cohortMembers } from '../../plugin/jobs/cohort-members.js'
 import { createModels, type Models } from '../../plugin/jobs/collections.js'
 import { openExportJobs } from '../../plugin/jobs/export-jobs.js'
 import type { IdRange } from '../../plugin/jobs/model.js'
@@ -52,6 +53,34 @@ describe('a cohort', () => {
       expect(found).to.have.lengthOf(count)
     })
   }
+
+  it('is in memory once for all tasks that read for it, with all of its members', async () => {
+    const ids = idsOf(2500)
+    const [cohort, other] = [await freeze(ids), await freeze(['other'])]
+    const members = cohortMembers(model)
+    commands.length = 0
+    const [first, second] = await Promise.all([members.of(cohort), members.of(cohort)])
+    const third = await members.of(cohort)
+    expect(second).to.equal(first)
+    expect(third).to.equal(first)
+    // Three pages, and a look for a fourth.
+    expect(commands.filter((name) => name === 'find')).to.have.length(4)
+    const has = (id: string) => first.has(Buffer.from(id), 0, id.length)
+    expect(first.size).to.equal(2500)
+    expect(ids.every(has)).to.equal(true)
+    expect(has('other')).to.equal(false)
+    expect((await members.of(other)).size).to.equal(1)
+  })
+
+  it('that could not be read into memory is read again', async () => {
+    const cohort = await freeze(['a'])
+    const members = cohortMembers(model)
+    await connection.close()
+    const failed = await members.of(cohort).catch((error: unknown) => error)
+    expect(failed).to.be.an('error')
+    await connection.openUri(database.uri)
+    expect((await members.of(cohort)).size).to.equal(1)
+  })
 
   it('goes on from any patient, that one included', async () => {
     const ids = sorted(idsOf(2500))

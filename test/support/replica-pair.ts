@@ -2,8 +2,8 @@ import { MongoClient } from 'mongodb'
 import { MongoMemoryReplSet } from 'mongodb-memory-server-core'
 import { createLogger } from '../../config/logger.js'
 import { readSettings } from '../../config/settings.js'
-import { mongodSources } from '../../scripts/mongod/index.js'
 import { startFirst } from '../../scripts/mongod/search.js'
+import { mongodSources } from '../../scripts/mongod/sources.js'
 
 /** A primary and a secondary that can be kept from following it. */
 export interface ReplicaPair {

@@ -6,7 +6,7 @@ import { indexCommands, reportDiagnosis } from '../../scripts/doctor/report.js'
 const TYPES = ['Account', 'Basic', 'Claim', 'Device', 'Encounter', 'Flag', 'Goal', 'Group', 'Invoice', 'List']
 
 function diagnosis(findings: readonly Finding[], more: Partial<Diagnosis> = {}): Diagnosis {
-  const readings = TYPES.map((type) => ({ type, version: '4_0_0', way: 'search' as const, why: 'So.' }))
+  const readings = TYPES.map((type) => ({ type, version: '4_0_0', way: 'search' as const, reason: 'so' }))
   return { level: 'ok', isComplete: true, ms: 1234, readings, findings, ...more }
 }
 

@@ -33,6 +33,7 @@ const IMPORTS = [
   '../storage/file.js',
   '../jobs/model.js',
   '../jobs/worker-list.js',
+  '../jobs/reading-way.js',
   '../doctor/run-doctor.js',
   '../http/routes.js',
   './../index.js',
@@ -81,11 +82,11 @@ const JOBS = [
   ...NODE,
   LOGGER,
 ]
-const HTTP = [...JOBS, '../jobs/model.js', '../jobs/worker-list.js']
+const HTTP = [...JOBS, ...IMPORTS.filter((name) => name.startsWith('../jobs/'))]
 const DOCTOR = [
   ...SEARCH,
   ...IMPORTS.filter((name) => name.includes('../search/')),
-  ...['../storage/export-storage.js', '../jobs/worker-list.js', LOGGER],
+  ...['../storage/export-storage.js', '../jobs/worker-list.js', '../jobs/reading-way.js', LOGGER],
 ]
 const MONGOOSE = IMPORTS.filter((name) => name.endsWith("'mongoose'"))
 

@@ -48,6 +48,10 @@ describe('settings', () => {
     [{ EXPORT_READ: 'search' }, { exportRead: 'search' }],
     [{ FHIR_VERSIONS: '3_0_1' }, { fhirVersions: ['3_0_1'] }],
     [{ FHIR_VERSIONS: '4_0_1, 1_0_2' }, { fhirVersions: ['4_0_1', '1_0_2'] }],
+    [
+      { OAUTH_ISSUER: 'https://login.example.org/', OAUTH_AUDIENCE: 'https://fhir.example.org' },
+      { oauthIssuer: 'https://login.example.org', oauthAudience: 'https://fhir.example.org' },
+    ],
     [{ LOG_LEVEL: 'debug' }, { logLevel: 'debug' }],
     [{ MONGODB_URI: '', BASE_URL: ' ', UNRELATED: 'x' }, {}],
   ]
@@ -60,6 +64,9 @@ describe('settings', () => {
   const refused: readonly [Environment, string][] = [
     [{ FHIR_VERSIONS: '5_0_0' }, 'FHIR_VERSIONS is "5_0_0", but must be one or more of 4_0_0, 4_0_1, 3_0_1'],
     [{ FHIR_VERSIONS: '4_0_0,4_0_0' }, 'FHIR_VERSIONS is "4_0_0,4_0_0", but must be one or more of 4_0_0'],
+    [{ OAUTH_ISSUER: 'login', OAUTH_AUDIENCE: 'x' }, 'OAUTH_ISSUER is "login", but must be an absolute'],
+    [{ OAUTH_ISSUER: 'https://login.example.org' }, 'OAUTH_ISSUER and OAUTH_AUDIENCE must be set together'],
+    [{ OAUTH_AUDIENCE: 'https://fhir.example.org' }, 'OAUTH_ISSUER and OAUTH_AUDIENCE must be set together'],
     [{ PORT: 'http' }, 'PORT is "http", but must be a whole number from 0 to 65535'],
     [{ PORT: '65536' }, 'PORT is "65536", but must be a whole number from 0 to 65535'],
     [{ PORT: '-1' }, 'PORT is "-1"'],

@@ -1,11 +1,10 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { drain, stringifiedLines, stringify } from '../contenders.js'
+import { exportedLines, requireEqual } from '../exported-lines.js'
 import { type Figure, findings } from '../figure.js'
 import { atLeast, plain } from '../headline.js'
-import { LineSum } from '../line-sum.js'
 import { spreadOf } from '../quantile.js'
-import type { Finished, Site } from '../site.js'
 import { unit } from '../unit.js'
 import { wholeExport } from '../whole-export.js'
 
@@ -33,7 +32,10 @@ export const drainFigure: Figure = {
       times.stringify.push(await secondsOf(resources, () => stringify(db, folder)))
       const { seconds } = await wholeExport(site, { expected: resources }, async (finished) => {
         if (isCompared) return
-        requireEqual(await stringifiedLines(db, folder), await exportedLines(site, finished))
+        requireEqual(
+          ['JSON.stringify', await stringifiedLines(db, folder)],
+          ['the export', await exportedLines(site, finished)],
+        )
         isCompared = true
       })
       times.export.push(seconds)
@@ -72,31 +74,4 @@ async function secondsOf(expected: number, work: () => Promise<number>): Promise
   const count = await work()
   if (count !== expected) throw new Error(`${count} of ${expected} resources were read.`)
   return (performance.now() - started) / 1000
-}
-
-async function exportedLines(
-  { client }: Site,
-  { manifest }: Finished,
-): Promise<ReadonlyMap<string, LineSum>> {
-  const sums = new Map<string, LineSum>()
-  for (const { type, url } of manifest.output) {
-    const sum = sums.get(type) ?? new LineSum()
-    await sum.add(await client.download(url))
-    sums.set(type, sum)
-  }
-  return sums
-}
-
-function requireEqual(
-  stringified: ReadonlyMap<string, LineSum>,
-  exported: ReadonlyMap<string, LineSum>,
-): void {
-  for (const type of new Set([...stringified.keys(), ...exported.keys()])) {
-    const [theirs, ours] = [String(stringified.get(type)), String(exported.get(type))]
-    if (theirs !== ours) {
-      throw new Error(
-        `The lines of ${type} are not equal: ${theirs} with JSON.stringify, ${ours} in the export.`,
-      )
-    }
-  }
 }

@@ -9,6 +9,7 @@ import { memoryFigure } from './memory.js'
 import { smallGroupFigure } from './small-group.js'
 import { smallInLargeFigure } from './small-in-large.js'
 import { storagesFigure } from './storages.js'
+import { tiersFigure } from './tiers.js'
 import { workersFigure } from './workers.js'
 
 /** All figures, in the order in which they are measured. */
@@ -16,6 +17,7 @@ export const FIGURES: readonly Figure[] = [
   kickOffsFigure,
   exportFigure,
   drainFigure,
+  tiersFigure,
   workersFigure,
   hostFigure,
   smallInLargeFigure,

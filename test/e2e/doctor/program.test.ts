@@ -56,7 +56,7 @@ describe('npm run doctor', function () {
     const { code, out } = await run([])
     expect(code).to.equal(0)
     const types = hostTypes().length
-    expect(out).to.include(`${types} types read by scan: The option collections names its collection.`)
+    expect(out).to.include(`${types} types read by scan: its service has exportQuery`)
     expect(out).to.match(
       new RegExp(`ok {2}types: nothing is wrong with ${types} types, \\d+ of them without`),
     )
@@ -80,12 +80,15 @@ describe('npm run doctor', function () {
     await fill()
     const none = await run(['--print-indexes'])
     expect(none.out.trim()).to.equal('')
-    await database.db.collection(collectionName('Condition')).dropIndex({ 'meta.lastUpdated': 1 } as never)
+    await database.db.collection(collectionName('Condition')).dropIndexes()
     const { out } = await run(['--print-indexes'])
     expect(out.trim().split('\n')).to.deep.equal([
       `db = db.getSiblingDB(${JSON.stringify(database.name)})`,
-      'db.getCollection("Condition_4_0_0").createIndex({"meta.lastUpdated":1,"_id":1})',
+      'db.getCollection("Condition_4_0_0").createIndex({"subject.reference":1,"_id":1})',
+      'db.getCollection("Condition_4_0_0").createIndex({"asserter.reference":1,"_id":1})',
     ])
+    const searched = await run(['--print-indexes'], { EXPORT_READ: 'search' })
+    expect(searched.out.trim()).to.equal('')
   })
 
   const ends: readonly [string, readonly string[], Readonly<Record<string, string>>, number, RegExp][] = [

@@ -1,5 +1,12 @@
 import { expect } from 'chai'
-import { ALL, cohortReading, demandOf, readingOf, readingsByWay } from '../../../plugin/jobs/reading-way.js'
+import {
+  ALL,
+  cohortReading,
+  demandOf,
+  readingDespite,
+  readingOf,
+  readingsByWay,
+} from '../../../plugin/jobs/reading-way.js'
 
 const filtered = { ...ALL, isFiltered: true }
 const associated = { ...ALL, isAssociated: true }
@@ -28,6 +35,15 @@ describe('how a type is read', () => {
       const reading = readingOf(demand, { origins, hasStream })
       expect(reading).to.deep.include({ way, reason })
       expect(reading.origin).to.equal(way === 'scan' ? origins[0] : undefined)
+    })
+  }
+
+  for (const hasStream of [false, true]) {
+    it(`is by the service when no scan can have the filter, ${hasStream ? 'with' : 'without'} searchStream`, () => {
+      expect(readingDespite('$text', filtered, { origins: both, hasStream })).to.deep.equal({
+        way: hasStream ? 'stream' : 'search',
+        reason: 'its exportQuery gives a filter with $text, which no scan can have',
+      })
     })
   }
 
