@@ -92,7 +92,7 @@ describe('exports in each FHIR version', () => {
           }
         })
 
-        it('refuse types of other versions', async () => {
+        it('answer errors in the form of the version', async () => {
           const response = await fetch(`${host.base}/Patient/$export?_type=Patient,Organisation&_since=x`)
           expect(response.status).to.equal(400)
           const { issue } = (await response.json()) as { issue: readonly Record<string, unknown>[] }
