@@ -15,6 +15,9 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 export const EXPORT_READS = ['search', 'stream', 'scan'] as const
 export type ExportRead = (typeof EXPORT_READS)[number]
 
+/** The FHIR versions that the host core knows. */
+export const FHIR_VERSIONS = ['4_0_0', '4_0_1', '3_0_1', '1_0_2'] as const
+
 /** The settings of the programs in `scripts/` and of the tests; `readSettings` makes them from the environment. */
 export interface Settings {
   /** `PORT`: where the example host listens; 0 lets the system choose. */
@@ -35,6 +38,8 @@ export interface Settings {
   readonly exportWorkers: number
   /** `EXPORT_READ`: the fastest way in which the example host lets its resources be read. */
   readonly exportRead: ExportRead
+  /** `FHIR_VERSIONS`: what the example host serves, as the host core writes it; `load` is for the first of them. */
+  readonly fhirVersions: readonly [string, ...string[]]
   /**
    * `OAUTH_ISSUER`: the server whose access tokens the example host asks for, without a slash at the end; its keys are at
    * `/jwks`, tokens at `/token`. Absent: whoever reaches the host may read everything.
@@ -55,6 +60,7 @@ const defaults = {
   exportStorage: pathToFileURL(`${PROJECT_DIRECTORY}exports`).href,
   exportWorkers: 2,
   exportRead: 'scan',
+  fhirVersions: ['4_0_0'],
   logLevel: 'info',
   cacheDirectory: `${PROJECT_DIRECTORY}.cache`,
 } as const
@@ -77,6 +83,11 @@ function isBaseUrl(value: string): boolean {
   if (!URL.canParse(value)) return false
   const { protocol, search, hash, username, password } = new URL(value)
   return /^https?:$/.test(protocol) && search + hash + username + password === ''
+}
+
+function isVersionList(list: readonly string[]): boolean {
+  const known: readonly string[] = FHIR_VERSIONS
+  return list.every((version) => known.includes(version)) && new Set(list).size === list.length
 }
 
 /** Each variable, how it is checked, and in words what is allowed. The messages are the second half of an error. */
@@ -114,6 +125,12 @@ const variables = z.object({
     .optional(),
   EXPORT_WORKERS: wholeNumber(0, 256).optional(),
   EXPORT_READ: z.enum(EXPORT_READS, `one of ${EXPORT_READS.join(', ')}`).optional(),
+  FHIR_VERSIONS: z
+    .string()
+    .transform((list) => list.split(',').map((version) => version.trim()))
+    .refine(isVersionList, `one or more of ${FHIR_VERSIONS.join(', ')} with commas between them, each once`)
+    .transform((list) => list as [string, ...string[]])
+    .optional(),
   OAUTH_ISSUER: z
     .string()
     .refine(isBaseUrl, 'an absolute http:// or https:// URL without user, query or fragment')
@@ -154,6 +171,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     exportStorage: data.EXPORT_STORAGE ?? defaults.exportStorage,
     exportWorkers: data.EXPORT_WORKERS ?? defaults.exportWorkers,
     exportRead: data.EXPORT_READ ?? defaults.exportRead,
+    fhirVersions: data.FHIR_VERSIONS ?? defaults.fhirVersions,
     ...(data.OAUTH_ISSUER !== undefined && { oauthIssuer: data.OAUTH_ISSUER.replace(/\/+$/, '') }),
     ...(data.OAUTH_AUDIENCE !== undefined && { oauthAudience: data.OAUTH_AUDIENCE }),
     logLevel: data.LOG_LEVEL ?? defaults.logLevel,

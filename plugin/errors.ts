@@ -57,15 +57,21 @@ export class ExportError extends Error {
   }
 }
 
-/** An R4 `OperationOutcome` with at least one issue. */
-export function operationOutcome(issues: readonly Issue[]): OperationOutcome {
+/** The element of an issue that names what is meant: DSTU2 has no `expression`. */
+export type IssuePointer = 'expression' | 'location'
+
+/** An `OperationOutcome` with at least one issue, in the form of all versions but for the pointer. */
+export function operationOutcome(
+  issues: readonly Issue[],
+  pointer: IssuePointer = 'expression',
+): OperationOutcome {
   return {
     resourceType: 'OperationOutcome',
     issue: issues.map(({ severity, code, diagnostics, expression }) => ({
       severity,
       code,
       diagnostics,
-      ...(expression === undefined ? {} : { expression: [expression] }),
+      ...(expression === undefined ? {} : { [pointer]: [expression] }),
     })),
   }
 }
@@ -77,6 +83,7 @@ export interface OperationOutcome {
     readonly code: IssueCode
     readonly diagnostics: string
     readonly expression?: readonly string[]
+    readonly location?: readonly string[]
   }[]
 }
 

@@ -3,6 +3,7 @@ import { createConnection } from 'mongoose'
 import { createLogger, format, type Logger, transports } from 'winston'
 import { EXAMINED, type ExaminedHost } from './doctor/examined-host.js'
 import { ExportError } from './errors.js'
+import { EXPORT_VERSIONS } from './fhir/fhir-version.js'
 import type { Authorize } from './http/access.js'
 import { exportStatementGenerator, type StatementGenerator } from './http/capability-statement.js'
 import { downloadFile } from './http/download.js'
@@ -71,10 +72,10 @@ export interface BulkExport {
 
 /** The longest that anything waits for the database to be reachable, in ms. */
 const DATABASE_TIMEOUT = 5000
-const EXPORT_VERSIONS = ['4_0_0', '4_0_1']
 
 /**
- * Gives a server on node-fhir-server-core the FHIR Bulk Data `$export` operation, for its R4 profiles.
+ * Gives a server on node-fhir-server-core the FHIR Bulk Data `$export` operation, in all of
+ * its FHIR versions: 4_0_0, 4_0_1, 3_0_1 and 1_0_2.
  *
  * @throws Error naming every option that is wrong
  */

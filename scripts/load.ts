@@ -10,7 +10,7 @@ const [directory = ''] = new Command('load')
   .argument('<dir>', 'folder with FHIR resources, one a line, of whatever types')
   .addHelpText(
     'after',
-    '\nThe database is MONGODB_DB on the server of MONGODB_URI. Loading a folder twice is harmless.',
+    '\nThe database is MONGODB_DB on the server of MONGODB_URI, the version the first of FHIR_VERSIONS. Loading a folder twice is harmless.',
   )
   .parse().args
 
@@ -27,6 +27,7 @@ await runProgram(async (settings, logger) => {
     const result = await loadFolder({
       db: client.db(settings.mongodbDatabase),
       directory,
+      version: settings.fhirVersions[0],
       onProgress: everySecond(({ file, resources }) => logger.info('load.progress', { file, resources })),
     })
     const seconds = (performance.now() - started) / 1000

@@ -1,4 +1,4 @@
-import { compartmentPaths, memberships } from '../fhir/patient-compartment.js'
+import { compartmentOf } from '../fhir/patient-compartment.js'
 import { type Askable, askable, type ExaminedType, isUnchanged, type TypeCheck } from './examined-type.js'
 import type { Remark } from './finding.js'
 import { walkPages } from './page-walk.js'
@@ -48,9 +48,11 @@ function idList(examined: ExaminedType): ListSearch | undefined {
 
 /** Two resources, each of one patient and not of the other's, by the same path. */
 function patientList(examined: ExaminedType): ListSearch | undefined {
-  const paths = compartmentPaths(examined.served.type)
+  const { type, version } = examined.served
+  const compartment = compartmentOf(version)
+  const paths = compartment.paths(type)
   const members = askable(examined).flatMap((resource) => {
-    const [only, ...others] = memberships(resource, examined.base)
+    const [only, ...others] = compartment.memberships(resource, examined.base)
     return only?.isPlain === true && others.length === 0 ? [{ ...only, resource }] : []
   })
   const [one] = members

@@ -1,3 +1,4 @@
+import { EXPORT_VERSIONS } from '../fhir/fhir-version.js'
 import type { ExaminedHost, ExaminedOptions } from './examined-host.js'
 import type { HostCheck, PlacedRemark } from './host-check.js'
 import { profilesOf } from './profiles.js'
@@ -189,6 +190,6 @@ const UNSERVED = {
     level: 'notice',
     what: 'A profile has FHIR versions that are not exported.',
     cost: 'There is no $export in those.',
-    remedy: 'None; R4 is exported: 4_0_0 and 4_0_1.',
+    remedy: `None; these are exported: ${EXPORT_VERSIONS.join(', ')}.`,
   },
 } as const satisfies Record<string, PlacedRemark>

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type CompartmentPath, compartmentPaths, memberships } from '../fhir/patient-compartment.js'
+import { type CompartmentPath, compartmentOf } from '../fhir/patient-compartment.js'
 import { askable, type ExaminedType, isDeclared, loses, type TypeCheck } from './examined-type.js'
 import type { Remark } from './finding.js'
 
@@ -12,7 +12,7 @@ export const patientParameters: TypeCheck = {
     cost: 'Exports of groups and of named patients fail.',
   },
   async run(examined) {
-    const paths = compartmentPaths(examined.served.type)
+    const paths = compartmentOf(examined.served.version).paths(examined.served.type)
     const remarks: Remark[] = []
     const obeyed: string[] = []
     for (const [index, { parameter }] of paths.entries()) {
@@ -39,7 +39,8 @@ async function lookAt(
     return isDeclared(examined, parameter, nobody) ? IGNORED : UNDECLARED
   }
   const members = askable(examined).flatMap((resource) =>
-    memberships(resource, base)
+    compartmentOf(served.version)
+      .memberships(resource, base)
       .filter((membership) => membership.path === path)
       .map((membership) => ({ resource, ...membership })),
   )

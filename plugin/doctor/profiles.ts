@@ -34,7 +34,7 @@ export function profilesOf(host: ExaminedHost, types: readonly ResourceType[] | 
   const unserved: UnservedType[] = []
   const queries = hostQueries(host.options.config, host.options)
   for (const [key, profile] of Object.entries(host.options.config.profiles)) {
-    const type = typeOf(key)
+    const type = typeOf(key, profile)
     if (types !== undefined && !types.includes(type)) continue
     const versions = profile.versions.filter((version) => host.versions.includes(version))
     if (versions.length < profile.versions.length) unserved.push({ type, reason: 'other-version' })

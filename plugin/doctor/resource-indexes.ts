@@ -15,7 +15,7 @@ const SAMPLE = 20
  * @param way how exports really read the type
  */
 export async function resourceIndexes(
-  { type, origin }: ServedType,
+  served: ServedType,
   { collection: name, way }: { readonly collection: string; readonly way: ReadingWay },
   db: Db,
 ): Promise<readonly Remark[]> {
@@ -26,9 +26,9 @@ export async function resourceIndexes(
   if (entry.type === 'view') return [{ ...VIEW, detail: name }]
   const collection = db.collection(name)
   const count = await collection.estimatedDocumentCount()
-  const needed = neededFor(type, {
+  const needed = neededFor(served, {
     way,
-    isSearched: way !== 'scan' || origin === 'collections',
+    isSearched: way !== 'scan' || served.origin === 'collections',
     idIsKey: await hasIdAsKey(db, name),
   })
   const unindexed = await new ScanCollection(db, name).unindexed(needed.map(({ field }) => field))
@@ -60,8 +60,8 @@ interface Use {
   readonly idIsKey: boolean
 }
 
-function neededFor(type: string, { way, isSearched, idIsKey }: Use): readonly NeededIndex[] {
-  const byPatient = patientFields(type)
+function neededFor({ type, version }: ServedType, { way, isSearched, idIsKey }: Use): readonly NeededIndex[] {
+  const byPatient = patientFields(type, version)
     .filter((field) => field !== 'id' || way === 'scan')
     .map((field) => ({ field, cost: way === 'scan' ? ALL_FOR_FEW : ALL_FOR_EACH }))
   const isIdNeeded = !idIsKey && byPatient.every(({ field }) => field !== 'id')

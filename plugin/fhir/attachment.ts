@@ -1,43 +1,22 @@
+import { ATTACHMENT_PATHS } from './attachment-paths.js'
+import { versionOf } from './base-url.js'
+import { releaseOf } from './fhir-version.js'
 import type { Resource, ResourceType } from './resource.js'
 
-/**
- * Where R4 resources have an Attachment, as element paths. What is nested without end (QuestionnaireResponse items)
- * is found at any depth below the first step.
- */
-const PATHS: Readonly<Record<ResourceType, readonly string[]>> = {
-  BodyStructure: ['image'],
-  Claim: ['supportingInfo.valueAttachment'],
-  ClaimResponse: ['form'],
-  Communication: ['payload.contentAttachment'],
-  CommunicationRequest: ['payload.contentAttachment'],
-  Consent: ['sourceAttachment'],
-  Contract: [
-    'legallyBindingAttachment',
-    'friendly.contentAttachment',
-    'legal.contentAttachment',
-    'rule.contentAttachment',
-  ],
-  DiagnosticReport: ['presentedForm'],
-  DocumentReference: ['content.attachment'],
-  ExplanationOfBenefit: ['form', 'supportingInfo.valueAttachment'],
-  HealthcareService: ['photo'],
-  Library: ['content'],
-  Media: ['content'],
-  Patient: ['photo'],
-  Person: ['photo'],
-  Practitioner: ['photo'],
-  QuestionnaireResponse: ['item.**.valueAttachment'],
-  RelatedPerson: ['photo'],
-  Task: ['input.valueAttachment', 'output.valueAttachment'],
-}
-
-const STEPS: ReadonlyMap<ResourceType, readonly (readonly string[])[]> = new Map(
-  Object.entries(PATHS).map(([type, paths]) => [type, paths.map((path) => path.split('.'))]),
+const STEPS: ReadonlyMap<string, readonly (readonly string[])[]> = new Map(
+  Object.entries(ATTACHMENT_PATHS).flatMap(([release, paths]) =>
+    Object.entries(paths).map(([type, ways]) => [`${release} ${type}`, ways.map((way) => way.split('.'))]),
+  ),
 )
 
-/** Whether resources of this type may have attachments. */
-export function hasAttachments(type: ResourceType): boolean {
-  return STEPS.has(type)
+/**
+ * Whether resources of this type may have attachments.
+ *
+ * @param version as the host core writes it, such as `4_0_0`
+ * @throws Error for a version that is not exported
+ */
+export function hasAttachments(type: ResourceType, version: string): boolean {
+  return stepsOf(type, version).length > 0
 }
 
 /**
@@ -45,11 +24,16 @@ export function hasAttachments(type: ResourceType): boolean {
  * relative to (Bulk Data 3.0.0, "Attachments"). The resource itself stays as it is; without relative URLs it is
  * given back.
  *
- * @param base the FHIR base URL of this server
+ * @param base the FHIR base URL of this server, which ends with the version of the resource
+ * @throws Error for a version that is not exported
  */
 export function withAbsoluteAttachments(resource: Resource, base: string): Resource {
-  const paths = STEPS.get(resource.resourceType) ?? []
+  const paths = stepsOf(resource.resourceType, versionOf(base))
   return paths.reduce((changed, path) => changedAt(changed, path, base) as Resource, resource)
+}
+
+function stepsOf(type: ResourceType, version: string): readonly (readonly string[])[] {
+  return STEPS.get(`${releaseOf(version)} ${type}`) ?? []
 }
 
 /** The same value when nothing in it had to be changed. */

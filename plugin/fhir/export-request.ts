@@ -1,10 +1,11 @@
 import type { Issue } from '../errors.js'
 import { type AssociatedProvenance, parseAssociatedData } from './associated-data.js'
+import { versionOf } from './base-url.js'
 import { type Elements, type ElementsOf, parseElements } from './elements.js'
 import { Findings, quote } from './findings.js'
 import { parseInstant } from './instant.js'
 import type { Parameter } from './parameter.js'
-import { isCompartmentType } from './patient-compartment.js'
+import { compartmentOf } from './patient-compartment.js'
 import { localReference } from './reference.js'
 import type { ResourceType } from './resource.js'
 import { type CheckSearch, parseTypeFilters, type TypeFilter } from './type-filter.js'
@@ -42,7 +43,7 @@ export interface KickOffContext {
   readonly now: Date
   /** Whether the kick-off came by POST. */
   readonly isPost: boolean
-  /** The FHIR base URL of this server. */
+  /** The FHIR base URL of this server, which ends with the version. */
   readonly base: string
   /** Whether the storage has containers to pick from. */
   readonly hasContainers: boolean
@@ -156,10 +157,11 @@ function readInstant(name: string, value: string | undefined, findings: Findings
 
 function readTypes(
   values: readonly string[],
-  { level, hostTypes }: KickOffContext,
+  { level, hostTypes, base }: KickOffContext,
   findings: Findings,
 ): readonly ResourceType[] {
-  const isPossible = (type: ResourceType) => level === 'system' || isCompartmentType(type)
+  const compartment = compartmentOf(versionOf(base))
+  const isPossible = (type: ResourceType) => level === 'system' || compartment.has(type)
   if (values.length === 0) return hostTypes.filter(isPossible)
   const names = new Set(values.flatMap((value) => value.split(',')).map((name) => name.trim()))
   return [...names].filter((name) => {

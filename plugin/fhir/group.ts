@@ -9,7 +9,8 @@ export interface GroupMembers {
 }
 
 /**
- * The members of a Group that count at a time: not `inactive`, and within their `period` (R4 Group.member).
+ * The members of a Group that count at a time: not `inactive`, and within their `period` (Group.member, which has the same
+ * elements in R4, STU3 and DSTU2).
  * Members that are neither patients nor groups of this server are left out.
  *
  * @param base the FHIR base URL of this server
@@ -26,7 +27,7 @@ export function groupMembers(group: Resource, now: Date, base: string): GroupMem
 /**
  * Why a Group cannot be exported as a list of members, or `undefined` when it can: one that describes its
  * members instead of listing them, or one with a modifier extension, which may change what the list means
- * (R4 extensibility, "Modifier Extensions"; Bulk Data 3.0.0, Groups).
+ * (extensibility, "Modifier Extensions"; Bulk Data 3.0.0, Groups).
  */
 export function groupObstacle(group: Resource): string | undefined {
   const members = Array.isArray(group['member']) ? group['member'] : []

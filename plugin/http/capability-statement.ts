@@ -1,8 +1,10 @@
 import { createRequire } from 'node:module'
 import type { ExportLevel } from '../fhir/export-request.js'
-import { isCompartmentType } from '../fhir/patient-compartment.js'
+import { releaseOf } from '../fhir/fhir-version.js'
+import { compartmentOf, type PatientCompartment } from '../fhir/patient-compartment.js'
 import type { ResourceType } from '../fhir/resource.js'
 import { isResultParameter } from '../fhir/type-filter.js'
+import { SECURITY_SERVICES, type StatementForm, statementForm } from './statement-form.js'
 
 /** What the host core calls to make its CapabilityStatement (`config.statementGenerator`). */
 export type StatementGenerator = (version: string, logger?: unknown) => Statements
@@ -62,12 +64,7 @@ const RESOURCE_EXPORTS: readonly { level: ExportLevel; type: string; operations:
  * Its definition fixes this URL. The prose of the guide has `Extension` where `StructureDefinition` stands here,
  * and nothing is defined under that name.
  */
-const NOT_SUPPORTED = {
-  url: `${GUIDE}/StructureDefinition/operation-not-supported`,
-  valueCanonical: BULK_DATA,
-}
-const STU3_SERVICES = 'http://hl7.org/fhir/restful-security-service'
-const R4_SERVICES = 'http://terminology.hl7.org/CodeSystem/restful-security-service'
+const NOT_SUPPORTED = `${GUIDE}/StructureDefinition/operation-not-supported`
 
 const require = createRequire(import.meta.url)
 
@@ -75,7 +72,8 @@ const require = createRequire(import.meta.url)
  * A statement generator that adds the export operations to the statement of the host, at system level and on
  * `Patient` and `Group` (Bulk Data 3.0.0, CapabilityStatement, and "Capability Documentation" of the export
  * page). The types that are exported at every level come first, each of both parts in the order of the host; those
- * that an export cannot read, and the parameters that a filter cannot have, are marked so. What the core writes as R4 does not have it is mended.
+ * that an export cannot read, and the parameters that a filter cannot have, are marked so. What the core writes as the
+ * FHIR version does not have it is mended.
  *
  * @param own the host's own generator, if it has one
  */
@@ -86,10 +84,15 @@ export function exportStatementGenerator(
   return (version, logger) => {
     const { makeStatement, securityStatement } = own(version, logger)
     if (!versions.includes(version)) return { makeStatement, securityStatement }
+    const offer: Offer = {
+      ...{ levels, readable: new Set(types(version)), form: statementForm(version) },
+      compartment: compartmentOf(version),
+    }
     return {
       securityStatement,
-      makeStatement: (rest) => {
-        const statement = toJson(makeStatement(withExport(rest, levels, new Set(types(version)))))
+      makeStatement(rest) {
+        const statement = toJson(makeStatement(withExport(rest, offer)), offer.form)
+        if (!offer.form.hasInstantiates) return statement
         const { instantiates = [] } = statement as { instantiates?: readonly string[] }
         return { ...statement, instantiates: [...new Set([...instantiates, BULK_DATA])] }
       },
@@ -97,9 +100,29 @@ export function exportStatementGenerator(
   }
 }
 
+/** What is said about exports in one version, and how. */
+interface Offer {
+  readonly levels: readonly ExportLevel[]
+  readonly readable: ReadonlySet<ResourceType>
+  readonly form: StatementForm
+  readonly compartment: PatientCompartment
+}
+
 function coreGenerator(version: string): Statements {
   const name = `@asymmetrik/node-fhir-server-core/dist/server/metadata/capability.${version}.js`
-  return require(name) as Statements
+  const statements = require(name) as Statements
+  return releaseOf(version) === 'DSTU2' ? { ...statements, makeStatement: conformanceOf } : statements
+}
+
+/** What the core would write, if its own generator for DSTU2 found the class that it looks for. */
+function conformanceOf(rest: Rest): object {
+  return {
+    resourceType: 'Conformance',
+    ...{ status: 'active', date: new Date().toISOString(), publisher: 'Not provided', kind: 'instance' },
+    software: { name: 'FHIR Server', version: '1.4.0' },
+    implementation: { description: 'FHIR Test Server (DSTU2)' },
+    ...{ fhirVersion: '1.0.2', acceptUnknown: 'extensions', format: ['application/json+fhir'], rest: [rest] },
+  }
 }
 
 function namedTwice(name: string): readonly Operation[] {
@@ -110,13 +133,17 @@ function namedTwice(name: string): readonly Operation[] {
   ]
 }
 
-function withExport(rest: Rest, levels: readonly ExportLevel[], readable: ReadonlySet<ResourceType>): Rest {
+function withExport(rest: Rest, offer: Offer): Rest {
+  const { levels, readable, form, compartment } = offer
+  const listed = (rest.resource ?? []).map(({ type }) => type)
   const operation = [
-    ...(rest.operation ?? []).map(canonical),
+    ...(rest.operation ?? []),
     ...(levels.includes('system') ? [SYSTEM_EXPORT] : []),
-  ]
-  const resources = (rest.resource ?? []).map((resource) => exportedResource(resource, levels, readable))
-  const isEverywhere = ({ type }: RestResource) => readable.has(type) && isCompartmentType(type)
+    // One name for each, where they are not told apart by the type that lists them.
+    ...(form.hasTypeOperations ? [] : listed.flatMap((type) => operationsOf(type, offer).slice(1))),
+  ].map((each) => written(each, form))
+  const resources = (rest.resource ?? []).map((resource) => exportedResource(resource, offer))
+  const isEverywhere = ({ type }: RestResource) => readable.has(type) && compartment.has(type)
   return {
     ...rest,
     ...(operation.length > 0 ? { operation } : {}),
@@ -124,25 +151,28 @@ function withExport(rest: Rest, levels: readonly ExportLevel[], readable: Readon
   }
 }
 
-function exportedResource(
-  resource: RestResource,
-  levels: readonly ExportLevel[],
-  readable: ReadonlySet<ResourceType>,
-): RestResource {
+/** The exports that begin at a type. */
+function operationsOf(type: ResourceType, { levels }: Offer): readonly Operation[] {
+  return RESOURCE_EXPORTS.filter((one) => levels.includes(one.level) && one.type === type).flatMap(
+    ({ operations }) => operations,
+  )
+}
+
+function exportedResource(resource: RestResource, offer: Offer): RestResource {
   const { profile, interaction, searchParam, extension = [], ...others } = resource
   const { type } = resource
-  const added = RESOURCE_EXPORTS.filter((one) => levels.includes(one.level) && one.type === type)
-  const operations = [
-    ...(resource.operation ?? []).map(canonical),
-    ...added.flatMap(({ operations }) => operations),
-  ]
-  const extensions = [...extension, ...(readable.has(type) ? [] : [NOT_SUPPORTED])]
+  const { readable, form } = offer
+  const added = form.hasTypeOperations ? operationsOf(type, offer) : []
+  const operations = [...(resource.operation ?? []), ...added].map((each) => written(each, form))
+  const extensions = [...extension, ...(readable.has(type) ? [] : [notSupported(form)])]
   return {
     ...others,
     ...(extensions.length > 0 ? { extension: extensions } : {}),
-    ...(searchParam === undefined ? {} : { searchParam: searchParam.map(exportedParameter) }),
-    ...(profile === undefined ? {} : { profile: profileOf(type, profile) }),
-    // The core lists an operation of value sets as an interaction, which R4 does not know as such.
+    ...(searchParam === undefined
+      ? {}
+      : { searchParam: searchParam.map((each) => exportedParameter(each, form)) }),
+    ...(profile === undefined ? {} : { profile: form.definition(profileOf(type, profile)) }),
+    // The core lists an operation of value sets as an interaction, which FHIR does not know as such.
     ...(interaction === undefined
       ? {}
       : { interaction: interaction.filter(({ code }) => code !== 'expand') }),
@@ -151,20 +181,24 @@ function exportedResource(
 }
 
 /** What can be searched for, but not by `_typeFilter`. */
-function exportedParameter(parameter: SearchParameter): SearchParameter {
+function exportedParameter(parameter: SearchParameter, form: StatementForm): SearchParameter {
   const { name, extension = [] } = parameter
-  return isResultParameter(name) ? { ...parameter, extension: [...extension, NOT_SUPPORTED] } : parameter
+  return isResultParameter(name) ? { ...parameter, extension: [...extension, notSupported(form)] } : parameter
 }
 
-/** The core names the page about a type where R4 has the URL of its definition. */
+function notSupported({ urlValue }: StatementForm): object {
+  return { url: NOT_SUPPORTED, [urlValue]: BULK_DATA }
+}
+
+/** The core names the page about a type where FHIR has the URL of its definition. */
 function profileOf(type: string, profile: unknown): unknown {
   const url = referenceOf(profile)
   const isPage = typeof url === 'string' && /^http:\/\/hl7\.org\/fhir\/\w+\.html$/.test(url)
   return isPage ? `http://hl7.org/fhir/StructureDefinition/${type}` : url
 }
 
-function canonical(operation: Operation): Operation {
-  return { ...operation, definition: referenceOf(operation.definition) }
+function written(operation: Operation, { definition }: StatementForm): Operation {
+  return { ...operation, definition: definition(referenceOf(operation.definition)) }
 }
 
 function referenceOf(value: unknown): unknown {
@@ -173,11 +207,11 @@ function referenceOf(value: unknown): unknown {
 
 /**
  * As it goes to clients; but for empty lists, which FHIR does not have, and the name of a code system: the core
- * has the one from before R4.
+ * has the one from before R4 for all versions.
  */
-function toJson(statement: unknown): object {
+function toJson(statement: unknown, { securityServices }: StatementForm): object {
   return JSON.parse(JSON.stringify(statement), (name, value: unknown) => {
     if (Array.isArray(value) && value.length === 0) return undefined
-    return name === 'system' && value === STU3_SERVICES ? R4_SERVICES : value
+    return name === 'system' && SECURITY_SERVICES.has(value) ? securityServices : value
   }) as object
 }

@@ -1,6 +1,7 @@
 import { pipeline, type Readable, Transform } from 'node:stream'
 import { createGunzip, createGzip } from 'node:zlib'
 import { ExportError } from '../errors.js'
+import { versionOf } from '../fhir/base-url.js'
 import type { Engine } from '../jobs/engine.js'
 import { fileKey, folderOf } from '../jobs/export-folder.js'
 import { GZIP } from '../jobs/part-writer.js'
@@ -51,7 +52,7 @@ export async function downloadFile(
 
   const isCurrent = condition === undefined || condition === tags.plain
   const slice = range !== undefined && isCurrent ? sliceOf(range, file.bytes) : undefined
-  if (slice === 'unsatisfiable') return unsatisfiable(file, common)
+  if (slice === 'unsatisfiable') return unsatisfiable(file, common, versionOf(request.base))
   const headers = { 'Content-Type': 'application/fhir+ndjson', ...common, ...extent(file, coding, slice) }
   const status = slice === undefined ? 200 : 206
   return isGet ? { status, headers, body: await bodyOf(file, coding, slice, storage) } : { status, headers }
@@ -81,13 +82,17 @@ function matchOf(known: string, own: string, tags: readonly string[]): string | 
   return listed.includes(own) ? own : tags.find((tag) => listed.includes(tag))
 }
 
-function unsatisfiable({ bytes }: StoredFile, headers: Readonly<Record<string, string>>): HttpResponse {
+function unsatisfiable(
+  { bytes }: StoredFile,
+  headers: Readonly<Record<string, string>>,
+  version: string,
+): HttpResponse {
   const error = new ExportError(416, `The range lies outside of the file, which has ${bytes} bytes.`, {
     code: 'value',
     expression: 'Range',
   })
   const { ETag: _, ...others } = headers
-  const answer = errorResponse(error)
+  const answer = errorResponse(error, version)
   return {
     ...answer,
     headers: { ...answer.headers, ...others, 'Accept-Ranges': 'bytes', 'Content-Range': `bytes */${bytes}` },

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { ExportError } from '../errors.js'
+import { versionOf } from '../fhir/base-url.js'
 import type { ResourceType } from '../fhir/resource.js'
 import { isGranted } from '../fhir/smart-scopes.js'
 import type { Engine } from '../jobs/engine.js'
@@ -38,7 +39,7 @@ export async function exportStatus(
   requirePatience(job, polls)
   if (job.status === 'failed') {
     const { status, issues } = job.failure ?? { status: 500, issues: [] }
-    return answerFor(job, errorResponse(new ExportError(status, issues)))
+    return answerFor(job, errorResponse(new ExportError(status, issues), versionOf(job.base)))
   }
   const tasks = await engine.jobs.tasks(id)
   // Deleted in the moment between: its files are gone, and an empty manifest would be a lie.

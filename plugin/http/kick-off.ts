@@ -112,6 +112,7 @@ export async function kickOff(
     types,
     associated,
     hostTypes.filter((type) => isGranted(type, access.types)),
+    version,
   )
   const id = randomBytes(16).toString('hex')
   await engine.accept({

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { type ExportError, operationOutcome } from '../errors.js'
 import type { ExportLevel } from '../fhir/export-request.js'
+import { issuePointer } from '../fhir/fhir-version.js'
 
 /** What is to be exported. */
 export interface KickOffTarget {
@@ -49,13 +50,22 @@ export function jsonResponse(
   }
 }
 
-/** An error as an OperationOutcome. */
-export function errorResponse(error: ExportError): HttpResponse {
-  const headers = {
+/**
+ * An error as an OperationOutcome.
+ *
+ * @param version the FHIR version that was called, as the host core writes it
+ */
+export function errorResponse(error: ExportError, version: string): HttpResponse {
+  const headers = errorHeaders(error)
+  return jsonResponse(error.status, operationOutcome(error.issues, issuePointer(version)), { headers })
+}
+
+/** What the headers of an answer say about an error, and about when to try again. */
+export function errorHeaders(error: ExportError): Record<string, string> {
+  return {
     ...(error.retryAfter === undefined ? {} : { 'Retry-After': String(error.retryAfter) }),
     ...(error.challenge === undefined ? {} : { 'WWW-Authenticate': printable(error.challenge) }),
   }
-  return jsonResponse(error.status, operationOutcome(error.issues), { headers })
 }
 
 /** A challenge that no header can carry would keep the answer from being sent at all. */

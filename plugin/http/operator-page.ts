@@ -6,7 +6,7 @@ import type { ExportDetails, ExportView, ListQuery } from '../jobs/export-view.j
 import type { JobStatus } from '../jobs/model.js'
 import type { Authorize, AuthorizeOperator, Operator } from './access.js'
 import { html } from './html.js'
-import { errorResponse, type HttpRequest, type HttpResponse } from './message.js'
+import { errorHeaders, type HttpRequest, type HttpResponse } from './message.js'
 import { requireOperator, requireSameOrigin } from './operator-access.js'
 import { confirmationOf, isCancellable } from './operator-cancel.js'
 import { detailsOf } from './operator-details.js'
@@ -57,8 +57,11 @@ export function errorPage(
     const { method, path } = request
     logger.error('request.failed', { method, path, status, error: describeError(error) })
   }
-  const { 'Content-Type': _type, ...given } = errorResponse(answered).headers
-  const headers = { ...given, ...(status === 405 && { Allow: allowedAt(request.path) }) }
+  const headers = {
+    'Cache-Control': 'no-store',
+    ...errorHeaders(answered),
+    ...(status === 405 && { Allow: allowedAt(request.path) }),
+  }
   const title = `${status} ${STATUS_CODES[status] ?? 'Failed'}`
   const home = homeOf(request)
   const main = html`<div class="narrow"><h1>${title}</h1>

@@ -119,7 +119,7 @@ export function createRouter(options: RouteOptions): Router {
     })
   }
 
-  router.use(answerErrors(logger))
+  router.use(answerErrors(versions, logger))
   return router
 }
 
@@ -223,7 +223,7 @@ function isEarlyClose(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'
 }
 
-function answerErrors(logger: Logger): ErrorRequestHandler {
+function answerErrors(versions: readonly string[], logger: Logger): ErrorRequestHandler {
   // Express knows an error handler by its four parameters.
   return (error: unknown, request, response, _next) => {
     const answered = fromExpress(error) ?? toExportError(error)
@@ -239,7 +239,8 @@ function answerErrors(logger: Logger): ErrorRequestHandler {
       response.destroy()
       return
     }
-    send(response, errorResponse(answered)).catch((cause: unknown) => {
+    const version = versions.find((each) => request.path.startsWith(`/${each}/`)) ?? '4_0_0'
+    send(response, errorResponse(answered, version)).catch((cause: unknown) => {
       logger.error('response.failed', { error: describeError(cause) })
       response.destroy()
     })

@@ -1,5 +1,6 @@
 import { ExportError } from '../errors.js'
-import { memberships } from '../fhir/patient-compartment.js'
+import { versionOf } from '../fhir/base-url.js'
+import { compartmentOf } from '../fhir/patient-compartment.js'
 import { RESOURCE_ID, type Resource, type ResourceType } from '../fhir/resource.js'
 import { isWithinWindow, type Window } from '../fhir/window.js'
 import type { DeletedResource, DeletedSince, HookContext } from '../search/host-hooks.js'
@@ -75,7 +76,9 @@ async function* deletedIds(
 }
 
 function patientsOf(resource: Resource, base: string): readonly string[] {
-  return memberships(resource, base).map(({ patient }) => patient)
+  return compartmentOf(versionOf(base))
+    .memberships(resource, base)
+    .map(({ patient }) => patient)
 }
 
 async function isMeant(patients: readonly string[], cohort: Cohort | undefined): Promise<boolean> {

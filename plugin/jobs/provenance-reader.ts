@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type Membership, memberships } from '../fhir/patient-compartment.js'
+import { versionOf } from '../fhir/base-url.js'
+import { compartmentOf, type Membership } from '../fhir/patient-compartment.js'
 import { type LocalReference, localReference } from '../fhir/reference.js'
 import type { Resource, ResourceType } from '../fhir/resource.js'
 import type { Cohort, CohortPatients } from './cohort.js'
@@ -144,6 +145,7 @@ function compartmentTest(
 ): (resource: Resource) => Promise<boolean> {
   const types = new Set<ResourceType>(about.map(({ type }) => type))
   const known = new Map<string, boolean>()
+  const compartment = compartmentOf(versionOf(base))
   const isInCompartment = async ({ type, id }: LocalReference) => {
     const key = `${type}/${id}`
     const remembered = known.get(key)
@@ -151,7 +153,7 @@ function compartmentTest(
     // A Patient is in its own compartment, there or not.
     const found =
       type === 'Patient' ? { resourceType: type, id } : await findResource(search, type, id, signal)
-    const is = found !== undefined && (await isOfAny(memberships(found, base), cohort))
+    const is = found !== undefined && (await isOfAny(compartment.memberships(found, base), cohort))
     if (known.size >= MOST_REMEMBERED) known.clear()
     known.set(key, is)
     return is

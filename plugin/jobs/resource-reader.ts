@@ -1,4 +1,5 @@
-import { compartmentPaths, type Membership, memberships } from '../fhir/patient-compartment.js'
+import { versionOf } from '../fhir/base-url.js'
+import { compartmentOf, type Membership } from '../fhir/patient-compartment.js'
 import type { Resource, ResourceType } from '../fhir/resource.js'
 import type { Window } from '../fhir/window.js'
 import type { Cohort, CohortPatients } from './cohort.js'
@@ -15,7 +16,7 @@ export interface Selection {
   readonly cohort?: Cohort
   /** Of a cohort with names, only what is written for these of its patients; absent: all. */
   readonly patients?: IdRange
-  /** The FHIR base URL of this server. */
+  /** The FHIR base URL of this server, which ends with the version. */
   readonly base: string
   /** Without a cohort: which of the resources; absent: all. */
   isExported?(resource: Resource): boolean
@@ -51,7 +52,8 @@ export function readResources(
     const searches = (signal: AbortSignal) => patientSearches(selection, cohort, { ...options, signal })
     return inOrder(searches, concurrency, options.signal)
   }
-  const isInCompartment = (resource: Resource) => memberships(resource, base).length > 0
+  const compartment = compartmentOf(versionOf(base))
+  const isInCompartment = (resource: Resource) => compartment.memberships(resource, base).length > 0
   const { isExported = () => true } = selection
   const isSelected = cohort === undefined ? isExported : isInCompartment
   return readMatches({ ...selection, params: {}, isSelected }, options)
@@ -64,8 +66,9 @@ async function* patientSearches(
   { from, ...options }: ReadOptions,
 ): AsyncGenerator<AsyncGenerator<ReadResource>> {
   const { type, base } = selection
+  const compartment = compartmentOf(versionOf(base))
   const isPatient = type === 'Patient'
-  const parameters = isPatient ? ['_id'] : compartmentPaths(type).map(({ parameter }) => parameter)
+  const parameters = isPatient ? ['_id'] : compartment.paths(type).map(({ parameter }) => parameter)
   const listSize = options.search.listSize?.(type) ?? 1
   for await (const patients of listsOf(cohort, range, from, listSize)) {
     const [patient] = patients
@@ -78,7 +81,7 @@ async function* patientSearches(
         ...selection,
         params: { [parameter]: patients.map((id) => (isPatient ? id : `Patient/${id}`)).join() },
         start: { patient, ...together, path, finished: 0 },
-        isSelected: (resource) => isOwner({ members, path }, memberships(resource, base), cohort),
+        isSelected: (resource) => isOwner({ members, path }, compartment.memberships(resource, base), cohort),
       }
       const isUnderWay = isResumed && path === from?.path
       yield readMatches(search, isUnderWay ? { ...options, from } : options)

@@ -3,6 +3,7 @@ import { hasAttachments, withAbsoluteAttachments } from '../fhir/attachment.js'
 import { versionOf } from '../fhir/base-url.js'
 import { isPatientContent } from '../fhir/binary.js'
 import { withElements } from '../fhir/elements.js'
+import { issuePointer } from '../fhir/fhir-version.js'
 import type { Resource, ResourceType } from '../fhir/resource.js'
 import type { DeletedSince } from '../search/host-hooks.js'
 import type { HostSearch } from '../search/host-search.js'
@@ -105,12 +106,15 @@ function resumesWell({ provenance, filters = [], level, patients }: ExportJob, t
 }
 
 async function* readNotes(
-  { notes = [] }: ExportJob,
+  { notes = [], base }: ExportJob,
   from: Position | undefined,
 ): AsyncGenerator<ReadResource> {
   for (const [index, note] of notes.entries()) {
     if (index < (from?.finished ?? 0)) continue
-    yield { resource: { ...operationOutcome([note]) }, position: { path: 0, finished: index + 1 } }
+    yield {
+      resource: { ...operationOutcome([note], issuePointer(versionOf(base))) },
+      position: { path: 0, finished: index + 1 },
+    }
   }
 }
 
@@ -198,9 +202,10 @@ const END_OF_TIME = new Date(8.64e15)
 
 function shapeOf({ base, elements }: ExportJob, type: ResourceType): (resource: Resource) => Resource {
   const asked = elements?.[type]
+  const version = versionOf(base)
   const linked = (resource: Resource) =>
-    hasAttachments(type) ? withAbsoluteAttachments(resource, base) : resource
-  return asked === undefined ? linked : (resource) => withElements(linked(resource), asked)
+    hasAttachments(type, version) ? withAbsoluteAttachments(resource, base) : resource
+  return asked === undefined ? linked : (resource) => withElements(linked(resource), asked, version)
 }
 
 function cohortFor(job: ExportJob, cohorts: Models['cohort']): Cohort | undefined {

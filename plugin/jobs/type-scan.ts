@@ -1,5 +1,6 @@
 import { ExportError } from '../errors.js'
 import { hasAttachments, withAbsoluteAttachments } from '../fhir/attachment.js'
+import { versionOf } from '../fhir/base-url.js'
 import { isPatientContent } from '../fhir/binary.js'
 import type { ResourceType } from '../fhir/resource.js'
 import type { Inspection, ScanLines } from '../search/scan-lines.js'
@@ -56,8 +57,13 @@ async function linesOf(
   const { collection, ...scanned } = await findScan(job, { type, origin: plan.origin }, scans, signal)
   if (collection !== plan.collection || scanned.obstacle !== undefined) throw otherwisePlanned(type)
   const { since, before, transactionTime: until, elements, base } = job
+  const asked = elements?.[type]
   const request = {
-    ...{ after: from?.scanned, elements: elements?.[type], inspection: inspectionOf(type, job) },
+    ...{
+      after: from?.scanned,
+      elements: asked && { asked, version: versionOf(base) },
+      inspection: inspectionOf(type, job),
+    },
     window: { ...(since ? { since } : {}), ...(before ? { before } : {}), until },
   }
   if (job.level === 'system') return scanned.read(scan, request)
@@ -99,7 +105,7 @@ function inspectionOf(type: ResourceType, { base }: ExportJob): Inspection | und
       inspect: (binary) => (isPatientContent(binary) ? undefined : binary),
     }
   }
-  if (!hasAttachments(type)) return undefined
+  if (!hasAttachments(type, versionOf(base))) return undefined
   return { element: 'url', inspect: (resource) => withAbsoluteAttachments(resource, base) }
 }
 

@@ -99,8 +99,10 @@ export function serviceOf({ service }: HostProfile): ProfileService {
 }
 
 /** The resource type that a profile is for: the core also takes its name in lower case. */
-export function typeOf(profile: string): string {
-  return /^[A-Z]/.test(profile) ? profile : (schemaOf('4_0_1', profile)?.resourceType ?? profile)
+export function typeOf(profile: string, { versions }: Pick<HostProfile, 'versions'>): string {
+  if (/^[A-Z]/.test(profile)) return profile
+  const schemas = versions.map((version) => schemaOf(version, profile))
+  return schemas.find((schema) => schema?.resourceType !== undefined)?.resourceType ?? profile
 }
 
 /** The names of the root elements of a type, choices under each of their names. */

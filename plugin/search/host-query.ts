@@ -41,7 +41,7 @@ export function hostQueries(
     sanitizers.set(key, sanitize)
     return sanitize
   }
-  const byType = new Map(Object.entries(profiles).map(([key, profile]) => [typeOf(key), profile]))
+  const byType = new Map(Object.entries(profiles).map(([key, profile]) => [typeOf(key, profile), profile]))
   return {
     offer(type, version) {
       const profile = byType.get(type)

@@ -51,7 +51,9 @@ export function hostSearch(
     services.set(profile, service)
     return service
   }
-  const profiles = new Map(Object.entries(config.profiles).map(([key, profile]) => [typeOf(key), profile]))
+  const profiles = new Map(
+    Object.entries(config.profiles).map(([key, profile]) => [typeOf(key, profile), profile]),
+  )
   return {
     types: (version) =>
       [...profiles]

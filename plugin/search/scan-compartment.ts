@@ -1,4 +1,5 @@
-import { compartmentPaths } from '../fhir/patient-compartment.js'
+import { versionOf } from '../fhir/base-url.js'
+import { compartmentOf } from '../fhir/patient-compartment.js'
 import type { ResourceType } from '../fhir/resource.js'
 import { BSON, endOfDocument, endOfName, endOfValue, isFramed, isName, lengthAt } from './scan-bson.js'
 import { DEEPEST } from './scan-problem.js'
@@ -38,9 +39,14 @@ export class CompartmentReader {
   #document: Buffer = Buffer.alloc(0)
   #isWhole = true
 
-  /** @param base the FHIR base URL of this server, to tell its own absolute references from foreign ones */
+  /**
+   * @param base the FHIR base URL of this server, to tell its own absolute references from foreign ones, and the version
+   * of the documents
+   */
   constructor(type: ResourceType, base: string) {
-    const paths = compartmentPaths(type).map(({ path }) => path)
+    const paths = compartmentOf(versionOf(base))
+      .paths(type)
+      .map(({ path }) => path)
     const roots = [...new Set(paths.map(([root = '']) => root))]
     this.#isPatient = type === 'Patient'
     this.#base = Buffer.from(`${base}/`)

@@ -4,6 +4,12 @@ import type { ResourceType } from '../fhir/resource.js'
 /** What becomes of a field; `tag` is for `meta`, which gets a tag when not all of a resource is written. */
 export type FieldFate = 'write' | 'leave out' | 'tag'
 
+/** The root elements that are asked for of a type, and the FHIR version by which others must be there. */
+export interface AskedElements {
+  readonly asked: readonly string[]
+  readonly version: string
+}
+
 /** A tag that a resource gets: a Coding. */
 export interface AddedTag {
   readonly system: string
@@ -32,11 +38,11 @@ export function allBut(names: readonly string[]): FieldChoice {
 /**
  * The root fields that `withElements` keeps of a resource of this type, less those of the storage.
  *
- * @param asked root elements by `_elements`
+ * @param elements what is asked for by `_elements`
  */
 export function onlyElements(
   type: ResourceType,
-  asked: readonly string[],
+  elements: AskedElements,
   storageFields: readonly string[],
 ): FieldChoice {
   const known = new Map<string, FieldFate>(storageFields.map((name) => [name, 'leave out']))
@@ -44,7 +50,7 @@ export function onlyElements(
     doubtful: new Uint8Array(256).fill(1),
     fateOf(bytes, from, to) {
       const name = bytes.toString('utf8', from, to)
-      const fate = known.get(name) ?? fateByRule(type, name, asked)
+      const fate = known.get(name) ?? fateByRule(type, name, elements)
       if (known.size < MOST_NAMES) known.set(name, fate)
       return fate
     },
@@ -55,14 +61,8 @@ export function onlyElements(
 const MOST_NAMES = 1000
 
 /** `withElements` is the one place that knows the rule, so it is asked. */
-function fateByRule(type: ResourceType, name: string, asked: readonly string[]): FieldFate {
+function fateByRule(type: ResourceType, name: string, { asked, version }: AskedElements): FieldFate {
   if (name === 'meta') return 'tag'
-  const kept = withElements({ [name]: true, resourceType: type }, asked)
+  const kept = withElements({ [name]: true, resourceType: type }, asked, version)
   return Object.hasOwn(kept, name) ? 'write' : 'leave out'
-}
-
-/** The tag that `withElements` adds. */
-export function subsettedTag(): AddedTag {
-  const { meta } = withElements({ resourceType: 'Basic' }, [])
-  return (meta as { tag: [AddedTag] }).tag[0]
 }

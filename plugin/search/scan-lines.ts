@@ -4,6 +4,7 @@ import type { Window } from '../fhir/window.js'
 import type { NdjsonBuffer } from './scan-buffer.js'
 import { idOf } from './scan-collection.js'
 import type { Documents } from './scan-documents.js'
+import type { AskedElements } from './scan-fields.js'
 import { ResourceHead } from './scan-head.js'
 import { CompartmentSelection, type Membership, type PatientBatch } from './scan-selection.js'
 import { Transcoder } from './scan-transcoder.js'
@@ -16,7 +17,7 @@ export interface ScanRequest {
   /** Only what is in the compartments of these patients; absent: all. */
   readonly membership?: Membership | undefined
   /** Only these root elements. */
-  readonly elements?: readonly string[] | undefined
+  readonly elements?: AskedElements | undefined
   /** For resources in which something has to be looked at, or changed. */
   readonly inspection?: Inspection | undefined
 }
@@ -56,7 +57,7 @@ export class ScanLines {
     private readonly request: ScanRequest,
   ) {
     const { window, elements, inspection, membership } = request
-    this.#transcoder = new Transcoder(elements ? { elements: { type, asked: elements } } : {})
+    this.#transcoder = new Transcoder(elements ? { elements: { type, ...elements } } : {})
     this.#window = new ScanWindow(window)
     this.#selection = membership && new CompartmentSelection(type, membership)
     this.#mark = inspection && Buffer.from(`${inspection.element}\0`)
@@ -145,7 +146,9 @@ export class ScanLines {
     const after = inspection?.inspect(before)
     if (after === undefined) return 'passed'
     if (after === before) return this.#written(document, into)
-    const text = Buffer.from(`${JSON.stringify(elements ? withElements(after, elements) : after)}\n`)
+    const text = Buffer.from(
+      `${JSON.stringify(elements ? withElements(after, elements.asked, elements.version) : after)}\n`,
+    )
     into.reserve(start + text.length)
     into.bytes.set(text, start)
     into.length = start + text.length

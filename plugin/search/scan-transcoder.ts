@@ -1,8 +1,9 @@
+import { subsettedTag } from '../fhir/elements.js'
 import type { ResourceType } from '../fhir/resource.js'
 import { isFramed } from './scan-bson.js'
 import type { NdjsonBuffer } from './scan-buffer.js'
 import { DocumentWriter, FAILED } from './scan-document.js'
-import { allBut, type FieldChoice, onlyElements, subsettedTag } from './scan-fields.js'
+import { type AskedElements, allBut, type FieldChoice, onlyElements } from './scan-fields.js'
 import { TaggedMeta } from './scan-meta.js'
 import { corruption, type ScanProblem } from './scan-problem.js'
 
@@ -12,7 +13,7 @@ export interface TranscoderOptions {
   /** Root fields that belong to the storage and not to the resource; `_id` and `__v` by default. */
   readonly storageFields?: readonly string[]
   /** Write only these root elements, and the tag `SUBSETTED`, as `withElements` does; for resources of this type alone. */
-  readonly elements?: { readonly type: ResourceType; readonly asked: readonly string[] }
+  readonly elements?: AskedElements & { readonly type: ResourceType }
 }
 
 /**
@@ -34,10 +35,8 @@ export class Transcoder {
 
   constructor({ storageFields = ['_id', '__v'], elements }: TranscoderOptions = {}) {
     this.#writer = new DocumentWriter((type, at, position) => this.#tagged(type, at, position))
-    this.#meta = elements && new TaggedMeta(this.#writer, subsettedTag())
-    this.#fields = elements
-      ? onlyElements(elements.type, elements.asked, storageFields)
-      : allBut(storageFields)
+    this.#meta = elements && new TaggedMeta(this.#writer, subsettedTag(elements.version))
+    this.#fields = elements ? onlyElements(elements.type, elements, storageFields) : allBut(storageFields)
   }
 
   /**

@@ -88,10 +88,11 @@ export function scansOf({ db, names, queries, reading }: ScanOptions): Scans {
     },
     async find(subject) {
       const { type, base, origin } = subject
-      if (origin === 'exportQuery') return scannedType({ db, source }, type, await queryOf(subject, queries))
+      if (origin === 'exportQuery')
+        return scannedType({ db, source, base }, type, await queryOf(subject, queries))
       const collection = names?.(type, versionOf(base))
       if (collection === undefined) throw unknownHere(type, 'no collection')
-      return scannedType({ db, source }, type, { collection, filter: {} })
+      return scannedType({ db, source, base }, type, { collection, filter: {} })
     },
   }
 }
@@ -132,7 +133,7 @@ async function queryOf(
 }
 
 function scannedType(
-  { db, source }: { readonly db: Db; readonly source: BatchSource },
+  { db, source, base }: { readonly db: Db; readonly source: BatchSource; readonly base: string },
   type: ResourceType,
   { collection: name, filter }: CollectionQuery,
 ): ScannedType {
@@ -143,7 +144,7 @@ function scannedType(
     isEmpty: () => collection.isEmpty(),
     count: (most) => collection.count(filter, most),
     ranges: () => collection.ranges(),
-    unindexed: () => collection.unindexed(patientFields(type)),
+    unindexed: () => collection.unindexed(patientFields(type, versionOf(base))),
     read: (range, request) =>
       new ScanLines(type, collection.open(range, request.after, request.window, filter), request),
     readPatients(batches, request) {

@@ -1,6 +1,7 @@
 import type { Db } from 'mongodb'
-import { COMPARTMENT_TYPES, compartmentPaths } from '../../plugin/fhir/patient-compartment.js'
+import { compartmentOf } from '../../plugin/fhir/patient-compartment.js'
 import { collectionOf } from '../host/collection.js'
+import { VERSION } from '../host/index.js'
 
 /**
  * How many resources are in the compartments of patients of generated data, in which all references are plain: counted by
@@ -10,9 +11,10 @@ import { collectionOf } from '../host/collection.js'
  */
 export async function countCompartments(db: Db, patients?: readonly string[]): Promise<number> {
   const reference = patients ? { $in: patients.map((id) => `Patient/${id}`) } : /^Patient\//
+  const compartment = compartmentOf(VERSION)
   const counts = await Promise.all(
-    COMPARTMENT_TYPES.map((type) => {
-      const fields = compartmentPaths(type).map(({ path }) => ({
+    compartment.types.map((type) => {
+      const fields = compartment.paths(type).map(({ path }) => ({
         [`${path.join('.')}.reference`]: reference,
       }))
       const own = patients ? { id: { $in: patients } } : {}

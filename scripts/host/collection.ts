@@ -18,8 +18,8 @@ export function collectionName(type: string, version: string = VERSION): string 
   return `${type}_${version}`
 }
 
-export function collectionOf(db: Db, type: string): Collection<ResourceDocument> {
-  return db.collection<ResourceDocument>(collectionName(type))
+export function collectionOf(db: Db, type: string, version: string = VERSION): Collection<ResourceDocument> {
+  return db.collection<ResourceDocument>(collectionName(type, version))
 }
 
 /** The document of a resource. */

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 
 // The host core is CommonJS without types. This file is the only one of the example host that reaches into it.
 
-/** The FHIR version that the example host speaks, as the core writes it: it is also the first path segment. */
+/** The FHIR version that the example host speaks unless it is told otherwise, as the core writes it: it is also the first path segment. */
 export const VERSION = '4_0_0'
 
 /** A search parameter as the core declares it. */
@@ -30,8 +30,6 @@ const CORE = '@asymmetrik/node-fhir-server-core'
 
 export const { ServerError } = require(CORE) as { ServerError: ServerErrorClass }
 
-const schemas = require(`${CORE}/dist/server/resources/${VERSION}/schemas`) as Record<string, SchemaClass>
-const controllers = require(`${CORE}/dist/server/resources/${VERSION}/controllers`) as Record<string, unknown>
 const { getSearchParameters } = require(`${CORE}/dist/server/utils/params.utils.js`) as {
   getSearchParameters(profile: string, version: string): SearchParameter[]
 }
@@ -42,30 +40,51 @@ const { resource: describeResource } = require(`${CORE}/dist/server/metadata/cap
 /** Controllers of the core that are no types of their own: nothing can be stored as one. */
 const ABSTRACT: readonly string[] = ['Resource', 'DomainResource']
 
-let types: readonly string[] | undefined
+/** What the core has for one version, loaded when it is first asked for. */
+interface VersionParts {
+  readonly schemas: Readonly<Record<string, SchemaClass>>
+  readonly controllers: Readonly<Record<string, unknown>>
+  types?: readonly string[]
+}
 
-/** The resource types that the core can serve, in alphabetical order. */
-export function hostTypes(): readonly string[] {
-  types ??= Object.keys(controllers)
-    .map((name) => schemaOf(name).resourceType)
+const loaded = new Map<string, VersionParts>()
+
+function partsOf(version: string): VersionParts {
+  const known = loaded.get(version)
+  if (known !== undefined) return known
+  const folder = `${CORE}/dist/server/resources/${version}`
+  const parts = { schemas: require(`${folder}/schemas`), controllers: require(`${folder}/controllers`) }
+  loaded.set(version, parts)
+  return parts
+}
+
+/** The resource types that the core can serve in a version, in alphabetical order. */
+export function hostTypes(version: string = VERSION): readonly string[] {
+  const parts = partsOf(version)
+  // In some versions the core has a controller for a class that is not there.
+  parts.types ??= Object.keys(parts.controllers)
+    .flatMap((name) => parts.schemas[name.toLowerCase()]?.resourceType ?? [])
     .filter((type) => !ABSTRACT.includes(type))
     .sort()
-  return types
+  return parts.types
 }
 
 /** The parameters that the core declares for a type, those of all resources among them; none if it has no such type. */
-export function searchParameters(type: string): SearchParameter[] {
-  return type.toLowerCase() in controllers ? getSearchParameters(type, VERSION) : []
+export function searchParameters(type: string, version: string = VERSION): SearchParameter[] {
+  return hostTypes(version).includes(type) ? getSearchParameters(type, version) : []
 }
 
 /** What the core would say about a type in its CapabilityStatement; the caller may change the answer. */
-export function capabilityOf(type: string): { type: string; searchParam: SearchParameter[] } {
-  return describeResource(VERSION, type)
+export function capabilityOf(
+  type: string,
+  version: string = VERSION,
+): { type: string; searchParam: SearchParameter[] } {
+  return describeResource(version, type)
 }
 
 /** @throws for a name that is not a resource type of the core, upper and lower case being equal */
-export function schemaOf(type: string): SchemaClass {
-  const schema = schemas[type.toLowerCase()]
-  if (schema === undefined) throw new Error(`The core has no resource type ${type}.`)
+export function schemaOf(type: string, version: string = VERSION): SchemaClass {
+  const schema = partsOf(version).schemas[type.toLowerCase()]
+  if (schema === undefined) throw new Error(`The core has no resource type ${type} in ${version}.`)
   return schema
 }

@@ -19,7 +19,8 @@ export interface ExampleExportOptions {
   readonly settings: Pick<
     Settings,
     'mongodbDatabase' | 'exportWorkers' | 'exportRead' | 'baseUrl' | 'oauthIssuer'
-  >
+  > &
+    Partial<Pick<Settings, 'fhirVersions'>>
   readonly logger: Logger
   /** Profile settings by type, in the place of those of the example. */
   readonly profiles?: Readonly<Record<string, object>>
@@ -37,6 +38,7 @@ export function createExampleExport(options: ExampleExportOptions): BulkExport {
       ...createHostConfig({
         ...{ db, profiles, ...root, streams: settings.exportRead !== 'search' },
         queries: settings.exportRead === 'scan',
+        ...(settings.fhirVersions && { versions: settings.fhirVersions }),
       }),
       ...authorizationConfig(settings),
     },

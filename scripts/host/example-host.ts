@@ -22,7 +22,7 @@ export interface ExampleHost {
    * Serves HTTP.
    *
    * @param port 0 lets the system choose
-   * @returns the FHIR base URL on this machine
+   * @returns the FHIR base URL on this machine, of the first version
    */
   listen(port: number, host: string): Promise<string>
   /** Hands work back, ends connections and closes the database client. */
@@ -41,7 +41,8 @@ export async function openExampleHost(options: ExampleHostOptions): Promise<Exam
   const storage = await openStorage(options.settings.exportStorage, storageEnvironment())
   const client = await MongoClient.connect(options.uri)
   const db = client.db(options.settings.mongodbDatabase)
-  await ensureIndexes(db)
+  const { fhirVersions: versions = [VERSION] } = options.settings
+  for (const version of versions) await ensureIndexes(db, undefined, version)
   const bulkExport = createExampleExport({ ...options, db, storage })
   let server: Server | undefined
   const close = async () => {
@@ -68,7 +69,7 @@ export async function openExampleHost(options: ExampleHostOptions): Promise<Exam
       initialize(bulkExport.config, app)
       server = app.listen(port, host)
       await new Promise((resolve, reject) => server?.once('listening', resolve).once('error', reject))
-      return `http://${host}:${(server.address() as AddressInfo).port}/${VERSION}`
+      return `http://${host}:${(server.address() as AddressInfo).port}/${versions[0]}`
     },
     close,
   }

@@ -12,15 +12,23 @@ export interface ExportQuery {
   readonly filter: Filter
 }
 
-/** The query of a search for a type, as its service builds it. */
-export function searchQuery(type: string, args: Args, req: SearchRequest): ExportQuery {
-  const base = baseUrl(req, VERSION)
-  const filter = searchFilter(
-    type,
-    withDropped(args, sentParameters(req)),
-    base === undefined ? {} : { base },
-  )
-  return { collection: collectionName(type), filter }
+/**
+ * The query of a search for a type, as its service builds it.
+ *
+ * @param version default: the one that the example host speaks
+ */
+export function searchQuery(
+  type: string,
+  args: Args,
+  req: SearchRequest,
+  version: string = VERSION,
+): ExportQuery {
+  const base = baseUrl(req, version)
+  const filter = searchFilter(type, withDropped(args, sentParameters(req)), {
+    ...(base === undefined ? {} : { base }),
+    version,
+  })
+  return { collection: collectionName(type, version), filter }
 }
 
 /**

@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module'
 import type { Db } from 'mongodb'
 import { hostTypes, VERSION } from './core.js'
-import { type ExportQuery, searchQuery } from './export-query.js'
-import { createService, type HostService, type ServiceContext } from './service.js'
+import { searchQuery } from './export-query.js'
+import { createService } from './service.js'
+import { type ExportedService, serviceByVersion } from './service-by-version.js'
 
 export { collectionName, type ResourceDocument, type StoredResource } from './collection.js'
 export { hostTypes, VERSION } from './core.js'
@@ -15,10 +16,7 @@ export { deletedSince } from './tombstone.js'
 
 /** One resource type in the configuration of the core. */
 export interface HostProfile {
-  readonly service: HostService & {
-    /** The query of `search`, for exports; only where it is offered. */
-    exportQuery?(args: Readonly<Record<string, unknown>>, context: ServiceContext): ExportQuery
-  }
+  readonly service: ExportedService
   readonly versions: readonly string[]
   /** Path of the module that tells the core the search parameters. */
   readonly metadata: string
@@ -42,6 +40,7 @@ const require = createRequire(import.meta.url)
  * @param options.baseUrl public root URL of the server, without the FHIR version; default: that of each request
  * @param options.streams whether the services offer `searchStream`; default: they do not
  * @param options.queries whether the services offer `exportQuery`; default: they do not
+ * @param options.versions the FHIR versions, as the core writes them; default: `VERSION` alone
  */
 export function createHostConfig(options: {
   readonly db: Db
@@ -49,20 +48,27 @@ export function createHostConfig(options: {
   readonly baseUrl?: string
   readonly streams?: boolean
   readonly queries?: boolean
+  readonly versions?: readonly string[]
 }): HostConfig {
   const { db, profiles = {}, baseUrl: rootUrl, streams = false, queries = false } = options
+  const { versions = [VERSION] } = options
   const metadata = require.resolve('./metadata.js')
-  const profileOf = (type: string): HostProfile => ({
-    service: {
-      ...createService(db, type, { streams, ...(rootUrl === undefined ? {} : { rootUrl }) }),
-      ...(queries && { exportQuery: (args, { req }) => searchQuery(type, args, req) }),
-    },
-    versions: [VERSION],
-    metadata,
-    ...profiles[type],
+  const serviceOf = (type: string, version: string): ExportedService => ({
+    ...createService(db, type, { streams, version, ...(rootUrl === undefined ? {} : { rootUrl }) }),
+    ...(queries && { exportQuery: (args, { req }) => searchQuery(type, args, req, version) }),
   })
+  const profileOf = (type: string): HostProfile => {
+    const served = versions.filter((version) => hostTypes(version).includes(type))
+    return {
+      service: serviceByVersion(new Map(served.map((version) => [version, serviceOf(type, version)]))),
+      versions: served,
+      metadata,
+      ...profiles[type],
+    }
+  }
+  const types = [...new Set(versions.flatMap((version) => hostTypes(version)))].sort()
   return {
-    profiles: Object.fromEntries(hostTypes().map((type) => [type, profileOf(type)])),
+    profiles: Object.fromEntries(types.map((type) => [type, profileOf(type)])),
     server: {},
     logging: { level: 'warn' },
   }

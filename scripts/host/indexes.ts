@@ -1,7 +1,7 @@
 import type { Db } from 'mongodb'
-import { compartmentPaths } from '../../plugin/fhir/patient-compartment.js'
+import { compartmentOf } from '../../plugin/fhir/patient-compartment.js'
 import { collectionName, collectionOf } from './collection.js'
-import { hostTypes } from './core.js'
+import { hostTypes, VERSION } from './core.js'
 import { pathOf } from './element-filter.js'
 import { targetsOfParameter } from './search-filter.js'
 import { tombstonesOf } from './tombstone.js'
@@ -16,9 +16,15 @@ const AT_ONCE = 8
  *
  * @param types those whose collection there is, if absent, and their tombstones; a collection that is to come
  *   gets its indexes with its first resource, from the services as from `loadFolder`
+ * @param version default: the one that the example host speaks
  */
-export async function ensureIndexes(db: Db, types?: readonly string[]): Promise<void> {
-  const waiting = types?.map((type) => () => ensureResourceIndexes(db, type)) ?? (await allStored(db))
+export async function ensureIndexes(
+  db: Db,
+  types?: readonly string[],
+  version: string = VERSION,
+): Promise<void> {
+  const waiting =
+    types?.map((type) => () => ensureResourceIndexes(db, type, version)) ?? (await allStored(db, version))
   const work = async () => {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) await next()
   }
@@ -26,31 +32,38 @@ export async function ensureIndexes(db: Db, types?: readonly string[]): Promise<
 }
 
 /** Makes the index on the moment of the deletion if it is missing, and with it the collection. */
-export async function ensureTombstoneIndexes(db: Db, type: string): Promise<void> {
-  await tombstonesOf(db, type).createIndex({ deletedAt: 1, _id: 1 })
+export async function ensureTombstoneIndexes(db: Db, type: string, version: string = VERSION): Promise<void> {
+  await tombstonesOf(db, type, version).createIndex({ deletedAt: 1, _id: 1 })
 }
 
-async function ensureResourceIndexes(db: Db, type: string): Promise<void> {
-  await collectionOf(db, type).createIndexes([
+async function ensureResourceIndexes(db: Db, type: string, version: string): Promise<void> {
+  await collectionOf(db, type, version).createIndexes([
     { key: { 'meta.lastUpdated': 1 } },
     ...(type === 'Patient' ? [{ key: { id: 1 } } as const] : []),
-    ...patientReferences(type).map((path) => ({ key: { [path]: 1, _id: 1 } as const })),
+    ...patientReferences(type, version).map((path) => ({ key: { [path]: 1, _id: 1 } as const })),
   ])
 }
 
 /** The work on all collections that there are. */
-async function allStored(db: Db): Promise<(() => Promise<void>)[]> {
+async function allStored(db: Db, version: string): Promise<(() => Promise<void>)[]> {
   const collections = await db.listCollections({}, { nameOnly: true }).toArray()
   const names = new Set(collections.map(({ name }) => name))
-  return hostTypes().flatMap((type) => [
-    ...(names.has(collectionName(type)) ? [() => ensureResourceIndexes(db, type)] : []),
-    ...(names.has(tombstonesOf(db, type).collectionName) ? [() => ensureTombstoneIndexes(db, type)] : []),
+  return hostTypes(version).flatMap((type) => [
+    ...(names.has(collectionName(type, version)) ? [() => ensureResourceIndexes(db, type, version)] : []),
+    ...(names.has(tombstonesOf(db, type, version).collectionName)
+      ? [() => ensureTombstoneIndexes(db, type, version)]
+      : []),
   ])
 }
 
 /** The paths of the references by which a search finds the resources of a patient. */
-function patientReferences(type: string): string[] {
-  const names = new Set(['patient', ...compartmentPaths(type).map(({ parameter }) => parameter)])
-  const targets = [...names].flatMap((name) => targetsOfParameter(type, name))
+function patientReferences(type: string, version: string): string[] {
+  const names = new Set([
+    'patient',
+    ...compartmentOf(version)
+      .paths(type)
+      .map(({ parameter }) => parameter),
+  ])
+  const targets = [...names].flatMap((name) => targetsOfParameter(type, name, version))
   return [...new Set(targets.map(({ steps }) => pathOf(steps, 'reference')))]
 }

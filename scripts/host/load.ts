@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Db } from 'mongodb'
+import type { Collection, Db } from 'mongodb'
 import { collectionOf, documentOf, type ResourceDocument } from './collection.js'
 import { ensureIndexes } from './indexes.js'
 import { linesOf } from './ndjson-lines.js'
@@ -34,14 +34,18 @@ export async function loadFolder(options: {
   readonly db: Db
   readonly directory: string
   readonly onProgress?: (progress: LoadProgress) => void
+  /** The FHIR version of the resources; default: the one that the example host speaks. */
+  readonly version?: string
 }): Promise<LoadResult> {
-  const { db, directory, onProgress } = options
+  const { db, directory, onProgress, version } = options
   const files = (await readdir(directory)).filter((name) => /\.ndjson(\.gz)?$/.test(name)).sort()
   if (files.length === 0) throw new Error(`There are no *.ndjson or *.ndjson.gz files in ${directory}.`)
   const resources = new Map<string, number>()
   let total = 0
   const store = async (file: string, batch: Batch) => {
-    await Promise.all([...batch].map(([type, { byId }]) => replaceAll(db, type, [...byId.values()])))
+    await Promise.all(
+      [...batch].map(([type, { byId }]) => replaceAll(collectionOf(db, type, version), [...byId.values()])),
+    )
     for (const [type, { read }] of batch) {
       resources.set(type, (resources.get(type) ?? 0) + read)
       total += read
@@ -52,7 +56,7 @@ export async function loadFolder(options: {
     await forEachAhead(batchesOf(directory, file), (batch) => store(file, batch))
   }
   // Last, as an index is made faster than it is kept up to date.
-  await ensureIndexes(db, [...resources.keys()])
+  await ensureIndexes(db, [...resources.keys()], version)
   return { files, resources }
 }
 
@@ -76,11 +80,14 @@ async function forEachAhead<T>(items: AsyncIterable<T>, work: (item: T) => Promi
   await working
 }
 
-async function replaceAll(db: Db, type: string, documents: readonly ResourceDocument[]): Promise<void> {
+async function replaceAll(
+  collection: Collection<ResourceDocument>,
+  documents: readonly ResourceDocument[],
+): Promise<void> {
   const operations = documents.map((document) => ({
     replaceOne: { filter: { _id: document._id }, replacement: document, upsert: true },
   }))
-  await collectionOf(db, type).bulkWrite(operations, { ordered: false })
+  await collection.bulkWrite(operations, { ordered: false })
 }
 
 async function* batchesOf(directory: string, file: string): AsyncGenerator<Batch> {

@@ -1,4 +1,4 @@
-import { capabilityOf, type SearchParameter } from './core.js'
+import { capabilityOf, type SearchParameter, VERSION } from './core.js'
 import { isSearchable } from './search-filter.js'
 
 interface ResourceCapability {
@@ -24,10 +24,15 @@ export function makeResource(args: {
   readonly key: string
   readonly base_version?: string
 }): ResourceCapability {
-  const { type, searchParam } = capabilityOf(args.key)
+  const version = args.base_version ?? (args instanceof String ? String(args) : VERSION)
+  const { type, searchParam } = capabilityOf(args.key, version)
   const profile = `http://hl7.org/fhir/StructureDefinition/${type}`
   if (args.base_version === undefined) {
-    return { type, profile, searchParam: searchParam.filter((parameter) => isSearchable(type, parameter)) }
+    return {
+      type,
+      profile,
+      searchParam: searchParam.filter((parameter) => isSearchable(type, parameter, version)),
+    }
   }
   const sanitized = searchParam.map((parameter) =>
     PASSED.includes(parameter.type) ? parameter : { ...parameter, type: 'string' },

@@ -10,6 +10,8 @@ export interface ReferenceSearch {
   readonly type?: string
   /** The FHIR base URL of this host, if known: references that are written out with it are its own. */
   readonly base?: string
+  /** The FHIR version of the resources; default: the one that the example host speaks. */
+  readonly version?: string
 }
 
 const LOCAL = /^([A-Z][A-Za-z]+)\/([A-Za-z0-9.-]{1,64})(\/_history\/[A-Za-z0-9.-]{1,64})?$/
@@ -55,15 +57,16 @@ function referenceForms(text: string, search: ReferenceSearch): string[] {
   )
 }
 
-function localForms(text: string, { parameter, type }: ReferenceSearch): string[] {
+function localForms(text: string, { parameter, type, version }: ReferenceSearch): string[] {
   const named = LOCAL.exec(text)?.[1]
-  // By definition: in R4 every parameter `patient` takes patients only, whatever else its element may hold.
+  // By definition: every parameter `patient` takes patients only, whatever else its element may hold.
   const only = type ?? (parameter === 'patient' ? 'Patient' : undefined)
   if (named !== undefined) {
     if (only === undefined || named === only) return [text]
     throw invalid(`"${text}" is not a ${only}, which ${parameter} is asked for.`)
   }
-  if (ID.test(text)) return (only === undefined ? hostTypes() : [only]).map((each) => `${each}/${text}`)
+  if (ID.test(text))
+    return (only === undefined ? hostTypes(version) : [only]).map((each) => `${each}/${text}`)
   if (/^[a-z][a-z0-9+.-]*:/.test(text) && type === undefined) return [text]
   throw invalid(`"${text}" is not a reference; expected id, Type/id or a URL.`)
 }

@@ -1,4 +1,5 @@
 import type { Db, Filter, ObjectId } from 'mongodb'
+import { versionOf } from '../../plugin/fhir/base-url.js'
 import { collectionOf, type ResourceDocument } from './collection.js'
 import { announceDeletion, stampTombstone, tombstonesOf } from './tombstone.js'
 
@@ -7,7 +8,7 @@ import { announceDeletion, stampTombstone, tombstonesOf } from './tombstone.js'
  * the tombstone comes first and is stamped last. Only the version that the tombstone was written for is deleted,
  * as another one may have been in other compartments; if it has changed meanwhile, all begins again.
  *
- * @param base the FHIR base URL of this server
+ * @param base the FHIR base URL of this server, which ends with the version
  * @returns what was deleted by this call; `undefined` if there was nothing
  */
 export async function removeResource(
@@ -16,8 +17,8 @@ export async function removeResource(
   id: string,
   base: string,
 ): Promise<ResourceDocument | undefined> {
-  const collection = collectionOf(db, type)
-  const tombstones = tombstonesOf(db, type)
+  const collection = collectionOf(db, type, versionOf(base))
+  const tombstones = tombstonesOf(db, type, versionOf(base))
   let attempt: ObjectId | undefined
   for (;;) {
     const resource = await collection.findOne({ _id: id })

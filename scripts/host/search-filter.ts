@@ -1,4 +1,4 @@
-import { hostTypes, type SearchParameter, schemaOf, searchParameters } from './core.js'
+import { hostTypes, type SearchParameter, schemaOf, searchParameters, VERSION } from './core.js'
 import { matchDate } from './date-match.js'
 import { allOf, anyOf, elementExists, elementWith, type Filter, noneOf } from './element-filter.js'
 import { matchNumber, matchQuantity } from './number-match.js'
@@ -14,6 +14,8 @@ export interface SearchFilterOptions {
   readonly base?: string
   /** What `ap` of a date is measured from; the present if absent. */
   readonly now?: Date
+  /** The FHIR version of the resources; default: the one that the example host speaks. */
+  readonly version?: string
 }
 
 /** Modifiers by type of parameter, besides `missing`; a reference also takes the name of a resource type. */
@@ -40,24 +42,25 @@ export function searchFilter(
 }
 
 /** Whether this host can search by the parameter. */
-export function isSearchable(type: string, parameter: SearchParameter): boolean {
-  return targetsFor(type, parameter).length > 0
+export function isSearchable(type: string, parameter: SearchParameter, version?: string): boolean {
+  return targetsFor(type, parameter, version).length > 0
 }
 
 /** The elements that a parameter of a type looks at; none if there is no such parameter. */
-export function targetsOfParameter(type: string, name: string): readonly Target[] {
-  const parameter = parametersOf(type).get(name)
-  return parameter === undefined ? [] : targetsFor(type, parameter)
+export function targetsOfParameter(type: string, name: string, version?: string): readonly Target[] {
+  const parameter = parametersOf(type, version).get(name)
+  return parameter === undefined ? [] : targetsFor(type, parameter, version)
 }
 
 function argumentFilter(type: string, argument: SearchArgument, options: SearchFilterOptions): Filter {
-  const parameter = parametersOf(type).get(argument.name)
+  const { version } = options
+  const parameter = parametersOf(type, version).get(argument.name)
   if (parameter === undefined) throw notSupported(`${type} has no search parameter ${argument.name}.`)
-  const found = targetsFor(type, parameter)
+  const found = targetsFor(type, parameter, version)
   if (found.length === 0) throw notSupported(`Searching ${type} by ${argument.name} is not supported.`)
   const { modifier } = argument
   if (modifier === 'missing') return missingFilter(argument, found)
-  if (modifier !== undefined && !allowsModifier(parameter, modifier)) {
+  if (modifier !== undefined && !allowsModifier(parameter, modifier, version)) {
     throw notSupported(`The modifier :${modifier} of ${argument.name} is not supported.`)
   }
   const filters = found.flatMap((target) => targetFilters(parameter, target, argument, options))
@@ -69,7 +72,7 @@ function targetFilters(
   { type, name }: SearchParameter,
   target: Target,
   { values, modifier }: SearchArgument,
-  { base, now = new Date() }: SearchFilterOptions,
+  { base, now = new Date(), version }: SearchFilterOptions,
 ): Filter[] {
   switch (type) {
     case 'token':
@@ -77,7 +80,12 @@ function targetFilters(
     case 'string':
       return values.flatMap((value) => matchString(target, value, modifier as StringModifier))
     case 'reference': {
-      const search = { parameter: name, ...(modifier && { type: modifier }), ...(base && { base }) }
+      const search = {
+        parameter: name,
+        ...(modifier && { type: modifier }),
+        ...(base && { base }),
+        ...(version && { version }),
+      }
       return [matchReference(target, values, search)]
     }
     case 'date':
@@ -100,18 +108,22 @@ function missingFilter({ name, values }: SearchArgument, found: readonly Target[
   return value === 'true' ? noneOf(exists) : anyOf(exists)
 }
 
-function allowsModifier({ type }: SearchParameter, modifier: string): boolean {
-  return MODIFIERS[type]?.includes(modifier) ?? (type === 'reference' && hostTypes().includes(modifier))
+function allowsModifier({ type }: SearchParameter, modifier: string, version?: string): boolean {
+  return (
+    MODIFIERS[type]?.includes(modifier) ?? (type === 'reference' && hostTypes(version).includes(modifier))
+  )
 }
 
-function targetsFor(type: string, parameter: SearchParameter): readonly Target[] {
-  const found = targets.get(parameter) ?? targetsOf(schemaOf(type), parameter)
+function targetsFor(type: string, parameter: SearchParameter, version?: string): readonly Target[] {
+  const found = targets.get(parameter) ?? targetsOf(schemaOf(type, version), parameter)
   targets.set(parameter, found)
   return found
 }
 
-function parametersOf(type: string): ReadonlyMap<string, SearchParameter> {
-  const parameters = known.get(type) ?? new Map(searchParameters(type).map((each) => [each.name, each]))
-  known.set(type, parameters)
+function parametersOf(type: string, version: string = VERSION): ReadonlyMap<string, SearchParameter> {
+  const key = `${version}/${type}`
+  const parameters =
+    known.get(key) ?? new Map(searchParameters(type, version).map((each) => [each.name, each]))
+  known.set(key, parameters)
   return parameters
 }

@@ -52,23 +52,28 @@ const WITHOUT_KEY = { projection: { _id: 0 } }
  *
  * @param options.rootUrl public root URL of the server, without the FHIR version; default: that of each request
  * @param options.streams whether `searchStream` is offered
+ * @param options.version default: the one that the example host speaks
  */
 export function createService(
   db: Db,
   type: string,
-  { rootUrl, streams = false }: { readonly rootUrl?: string; readonly streams?: boolean } = {},
+  {
+    rootUrl,
+    streams = false,
+    version = VERSION,
+  }: { readonly rootUrl?: string; readonly streams?: boolean; readonly version?: string } = {},
 ): HostService {
-  const collection = collectionOf(db, type)
-  const indexed = once(() => ensureIndexes(db, [type]))
-  const tombstonesIndexed = once(() => ensureTombstoneIndexes(db, type))
+  const collection = collectionOf(db, type, version)
+  const indexed = once(() => ensureIndexes(db, [type], version))
+  const tombstonesIndexed = once(() => ensureTombstoneIndexes(db, type, version))
   return {
     commaListSize: COMMA_LIST_SIZE,
 
     async search(args, { req }) {
       const parameters = sentParameters(req)
       const page = pageRequest(parameters)
-      const base = baseUrl(req, VERSION)
-      const { filter } = searchQuery(type, args, req)
+      const base = baseUrl(req, version)
+      const { filter } = searchQuery(type, args, req, version)
       const query = (
         page.after === undefined ? filter : allOf([{ _id: { $gt: page.after } }, filter])
       ) as MongoFilter<ResourceDocument>
@@ -95,9 +100,12 @@ export function createService(
       searchStream: (args: Args, { req }: ServiceContext) =>
         streamOf(
           collection
-            .find<StoredResource>(searchQuery(type, args, req).filter as MongoFilter<ResourceDocument>, {
-              ...{ ...WITHOUT_KEY, batchSize: STREAM_BATCH, allowDiskUse: true },
-            })
+            .find<StoredResource>(
+              searchQuery(type, args, req, version).filter as MongoFilter<ResourceDocument>,
+              {
+                ...{ ...WITHOUT_KEY, batchSize: STREAM_BATCH, allowDiskUse: true },
+              },
+            )
             .sort({ _id: 1 }),
         ),
     }),
@@ -143,10 +151,10 @@ export function createService(
     },
 
     async remove({ id }, { req }) {
-      const base = rootUrl === undefined ? baseUrl(req, VERSION) : `${rootUrl}/${VERSION}`
+      const base = rootUrl === undefined ? baseUrl(req, version) : `${rootUrl}/${version}`
       await tombstonesIndexed()
-      const version = versionOf(await removeResource(db, type, String(id), base ?? ''))
-      return version === undefined ? {} : { deleted: version }
+      const deleted = versionOf(await removeResource(db, type, String(id), base ?? `/${version}`))
+      return deleted === undefined ? {} : { deleted }
     },
   }
 }

@@ -1,5 +1,6 @@
 import { type Collection, type Db, ObjectId } from 'mongodb'
-import { memberships } from '../../plugin/fhir/patient-compartment.js'
+import { versionOf } from '../../plugin/fhir/base-url.js'
+import { compartmentOf } from '../../plugin/fhir/patient-compartment.js'
 import type { DeletedResource, DeletedSince } from '../../plugin/search/host-hooks.js'
 import { collectionName, type StoredResource } from './collection.js'
 import { VERSION } from './core.js'
@@ -35,7 +36,7 @@ export function tombstonesOf(db: Db, type: string, version: string = VERSION): C
  * hold the resource, and the next one asks for what was deleted after that start. Hence a tombstone is stamped
  * once the resource is gone, by `stampTombstone`, or by whoever finds it unstamped.
  *
- * @param base the FHIR base URL of this server
+ * @param base the FHIR base URL of this server, which ends with the version
  * @returns the attempt that the stamp has to name
  */
 export async function announceDeletion(
@@ -44,7 +45,8 @@ export async function announceDeletion(
   base: string,
 ): Promise<ObjectId> {
   const { id, resourceType } = resource
-  const patients = [...new Set(memberships(resource, base).map(({ patient }) => patient))]
+  const members = compartmentOf(versionOf(base)).memberships(resource, base)
+  const patients = [...new Set(members.map(({ patient }) => patient))]
   const attempt = new ObjectId()
   // Whoever had it before an earlier deletion may not have been told of that yet.
   const before = { $cond: [{ $ifNull: ['$deletedAt', false] }, { $ifNull: ['$patients', []] }, []] }

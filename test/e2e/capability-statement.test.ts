@@ -308,27 +308,6 @@ describe('the CapabilityStatement', () => {
       }
     })
   })
-
-  describe('of a host that speaks other versions too', () => {
-    const versions = ['3_0_1', '4_0_0', '4_0_1']
-    const served = useSuiteHost(database, () => ({
-      types: ['Group'],
-      profiles: { Patient: { ...stub({}), versions } },
-    }))
-    const baseOf = (version: string) => served.host.base.replace('4_0_0', version)
-
-    it('lists the export in each R4', async () => {
-      const operations = operationsOf(await read(baseOf('4_0_1')))
-      expect(operations).to.deep.equal({ '': EXPORTS.system, Patient: EXPORTS.patient })
-    })
-
-    it('does not list it where there is none', async () => {
-      expect((await fetch(`${baseOf('3_0_1')}/$export`)).status).to.equal(404)
-      const statement = await read(baseOf('3_0_1'))
-      expect(operationsOf(statement)).to.deep.equal({ '': [], Patient: [] })
-      expect(statement.instantiates ?? []).to.deep.equal([])
-    })
-  })
 })
 
 /** One host for all tests of a `describe`. */

@@ -40,6 +40,10 @@ export interface TestHostOptions {
   /** Profiles in the place of the example host's, by type. */
   readonly profiles?: Readonly<Record<string, HostProfile>>
   readonly options?: Partial<BulkExportOptions>
+  /** FHIR versions that the host serves, the first of which `resources`, `base` and `client` are of; default: 4_0_0. */
+  readonly versions?: readonly string[]
+  /** Whether the example host's services offer `exportQuery`, so that exports scan; default: they do not. */
+  readonly queries?: boolean
   /** Middleware that runs before the router of the plugin. */
   readonly before?: express.RequestHandler
 }
@@ -64,8 +68,11 @@ export interface TestHost {
 /** Starts a host; whoever does so closes it. */
 export async function startHost(database: TestDatabase, options: TestHostOptions = {}): Promise<TestHost> {
   const { db } = database
-  const types = new Set([...(options.types ?? []), ...(await store(database, options.resources ?? []))])
-  const { profiles, ...rest } = createHostConfig({ db, streams: options.streams ?? false })
+  const { versions = ['4_0_0'], streams = false, queries = false } = options
+  const [version = '4_0_0'] = versions
+  const stored = await store(database, options.resources ?? [], version)
+  const types = new Set([...(options.types ?? []), ...stored])
+  const { profiles, ...rest } = createHostConfig({ db, streams, queries, versions })
   const served = Object.fromEntries([...types].map((type) => [type, profiles[type] as HostProfile]))
   const folder = await mkdtemp(join(tmpdir(), 'bulk-export-test-'))
   const { logger, records } = createTestLogger()
@@ -87,7 +94,7 @@ export async function startHost(database: TestDatabase, options: TestHostOptions
   await bulkExport.start()
   const server: Server = app.listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
-  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/4_0_0`
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/${version}`
   const client = bulkClient(base)
   const host: TestHost = {
     ...{ base, client, bulkExport, folder, log: records },
@@ -126,13 +133,17 @@ export async function startHost(database: TestDatabase, options: TestHostOptions
 }
 
 /** Stores resources as the example host does; gives their types. */
-export async function store({ db }: TestDatabase, resources: Iterable<object>): Promise<ReadonlySet<string>> {
+export async function store(
+  { db }: TestDatabase,
+  resources: Iterable<object>,
+  version = '4_0_0',
+): Promise<ReadonlySet<string>> {
   const byType = new Map<string, TestResource[]>()
   for (const resource of resources as Iterable<TestResource>) {
     byType.set(resource.resourceType, [...(byType.get(resource.resourceType) ?? []), resource])
   }
   for (const [type, documents] of byType) {
-    const collection = db.collection<{ _id: string }>(collectionName(type, '4_0_0'))
+    const collection = db.collection<{ _id: string }>(collectionName(type, version))
     await collection.insertMany(documents.map((document) => ({ ...document, _id: document.id as string })))
   }
   return new Set(byType.keys())

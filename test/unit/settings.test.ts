@@ -13,6 +13,7 @@ describe('settings', () => {
       mongodbDatabase: 'fhir',
       exportWorkers: 2,
       exportRead: 'scan',
+      fhirVersions: ['4_0_0'],
       logLevel: 'info',
     })
     const project = new URL('../..', import.meta.url)
@@ -45,6 +46,8 @@ describe('settings', () => {
     [{ EXPORT_STORAGE: 'gs://bucket/prefix' }, { exportStorage: 'gs://bucket/prefix' }],
     [{ EXPORT_WORKERS: '0' }, { exportWorkers: 0 }],
     [{ EXPORT_READ: 'search' }, { exportRead: 'search' }],
+    [{ FHIR_VERSIONS: '3_0_1' }, { fhirVersions: ['3_0_1'] }],
+    [{ FHIR_VERSIONS: '4_0_1, 1_0_2' }, { fhirVersions: ['4_0_1', '1_0_2'] }],
     [
       { OAUTH_ISSUER: 'https://login.example.org/', OAUTH_AUDIENCE: 'https://fhir.example.org' },
       { oauthIssuer: 'https://login.example.org', oauthAudience: 'https://fhir.example.org' },
@@ -59,6 +62,8 @@ describe('settings', () => {
   }
 
   const refused: readonly [Environment, string][] = [
+    [{ FHIR_VERSIONS: '5_0_0' }, 'FHIR_VERSIONS is "5_0_0", but must be one or more of 4_0_0, 4_0_1, 3_0_1'],
+    [{ FHIR_VERSIONS: '4_0_0,4_0_0' }, 'FHIR_VERSIONS is "4_0_0,4_0_0", but must be one or more of 4_0_0'],
     [{ OAUTH_ISSUER: 'login', OAUTH_AUDIENCE: 'x' }, 'OAUTH_ISSUER is "login", but must be an absolute'],
     [{ OAUTH_ISSUER: 'https://login.example.org' }, 'OAUTH_ISSUER and OAUTH_AUDIENCE must be set together'],
     [{ OAUTH_AUDIENCE: 'https://fhir.example.org' }, 'OAUTH_ISSUER and OAUTH_AUDIENCE must be set together'],

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { COMPARTMENT_TYPES, compartmentPaths } from '../../../plugin/fhir/patient-compartment.js'
+import { compartmentOf } from '../../../plugin/fhir/patient-compartment.js'
 import { type BulkExportOptions, runDoctor } from '../../../plugin/index.js'
 import { indexCommands } from '../../../scripts/doctor/report.js'
 import { collectionName, createHostConfig, ensureIndexes } from '../../../scripts/host/index.js'
@@ -32,7 +32,7 @@ describe('the doctor on a database', () => {
     for (const queries of [false, true]) {
       it(`finds no index missing that it makes, for any type, with ${queries ? 'exportQuery' : 'collections'}`, async function () {
         this.timeout(60_000)
-        const types = COMPARTMENT_TYPES
+        const types = compartmentOf('4_0_0').types
         for (const type of types) {
           await database.db.collection<{ _id: string }>(collectionName(type)).insertOne({ _id: 'x' })
         }
@@ -103,7 +103,9 @@ describe('the doctor on a database', () => {
       new Set([
         ...(isSearched ? ['meta.lastUpdated'] : []),
         ...(type === 'Patient' ? ['id'] : []),
-        ...compartmentPaths(type).map(({ path }) => `${path.join('.')}.reference`),
+        ...compartmentOf('4_0_0')
+          .paths(type)
+          .map(({ path }) => `${path.join('.')}.reference`),
       ])
     beforeEach(async () => {
       types = await store(database, population({ patients: 12 }))

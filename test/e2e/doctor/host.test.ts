@@ -106,7 +106,7 @@ describe('the doctor on a host', () => {
     [{ writeGrace: 0, workers: 0 }, {}, ['notice', 'warning']],
     [{ config: { profiles: {} } }, {}, ['error', 'notice', 'notice']],
     [{ config: { profiles: {} }, levels: ['system'] }, {}, ['error']],
-    [{ config: { profiles: { ...PROFILES, Account: modelProfile([], {}, ['3_0_1']) } } }, {}, ['notice']],
+    [{ config: { profiles: { ...PROFILES, Account: modelProfile([], {}, ['2_0_0']) } } }, {}, ['notice']],
     [
       { config: { profiles: { ...PROFILES, Account: { service: {}, versions: ['4_0_0'] } } } },
       {},

@@ -32,7 +32,7 @@ describe('withAbsoluteAttachments', () => {
   it('does nothing the second time', () => {
     const document = { resourceType: 'DocumentReference', content: [{ attachment: { url: 'Binary/b1' } }] }
     const once = withAbsoluteAttachments(document, BASE)
-    expect(withAbsoluteAttachments(once, 'https://other.example.org')).to.equal(once)
+    expect(withAbsoluteAttachments(once, 'https://other.example.org/4_0_0')).to.equal(once)
   })
 
   it('finds those of a questionnaire at any depth', () => {

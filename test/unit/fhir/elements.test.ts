@@ -15,7 +15,7 @@ describe('mandatoryElements', () => {
   it('are those of the published definitions, for every type [QP-51]', () => {
     for (const [type, elements] of Object.entries(mandatory as Table)) {
       const expected = elements.map((element) => element.replace('[x]', ''))
-      expect([...mandatoryElements(type)].sort(), type).to.deep.equal(expected.sort())
+      expect([...mandatoryElements(type, '4_0_0')].sort(), type).to.deep.equal(expected.sort())
     }
   })
 })
@@ -83,7 +83,7 @@ describe('withElements', () => {
       active: true,
     }
     const before = structuredClone(resource)
-    expect(withElements(resource, ['birthDate'])).to.deep.equal({
+    expect(withElements(resource, ['birthDate'], '4_0_0')).to.deep.equal({
       ...{ resourceType: 'Patient', id: 'p', meta: { lastUpdated: 'x', tag }, _birthDate: {} },
     })
     expect(resource).to.deep.equal(before)

@@ -2,14 +2,10 @@ import { createRequire } from 'node:module'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { PatientAttributePaths, PatientSearchParameters } from 'fhir-spec-tools'
-import {
-  COMPARTMENT_TYPES,
-  compartmentPaths,
-  isCompartmentType,
-  memberships,
-} from '../../../plugin/fhir/patient-compartment.js'
+import { compartmentOf } from '../../../plugin/fhir/patient-compartment.js'
 
 const BASE = 'https://fhir.example.org/4_0_0'
+const { types: TYPES, has, paths: pathsOf, memberships } = compartmentOf('4_0_0')
 
 // Published tables of the same compartment definition.
 const PATHS: Readonly<Record<string, readonly string[]>> = PatientAttributePaths.patientAttributePaths
@@ -42,21 +38,21 @@ const sorted = (values: Iterable<string>) => [...values].sort()
 
 describe('the patient compartment', () => {
   it('has the types of the definition, in alphabetical order [KO-14]', () => {
-    expect(COMPARTMENT_TYPES).to.deep.equal(sorted(Object.keys(PARAMETERS)))
+    expect(TYPES).to.deep.equal(sorted(Object.keys(PARAMETERS)))
     expect(sorted(Object.keys(PATHS))).to.deep.equal(sorted(Object.keys(PARAMETERS)))
   })
 
   for (const type of Object.keys(PARAMETERS)) {
     it(`has the parameters and elements of ${type}`, () => {
-      const found = compartmentPaths(type)
+      const found = pathsOf(type)
       const published = { parameters: PARAMETERS[type] ?? [], paths: PATHS[type] ?? [] }
       const expected = DIFFERENCES[type] ?? published
-      expect(isCompartmentType(type)).to.equal(true)
+      expect(has(type)).to.equal(true)
       expect(sorted(found.map(({ parameter }) => parameter))).to.deep.equal(sorted(expected.parameters))
       expect(sorted(found.map(({ path }) => path.join('.')))).to.deep.equal(sorted(expected.paths))
     })
 
-    for (const { parameter, path } of compartmentPaths(type)) {
+    for (const { parameter, path } of pathsOf(type)) {
       it(`searches ${type} by ${parameter}, a parameter of the host that reads ${path.join('.')}`, () => {
         for (const version of ['4_0_0', '4_0_1']) {
           const declared = getSearchParameters(type, version).find(({ name }) => name === parameter)
@@ -68,8 +64,8 @@ describe('the patient compartment', () => {
   }
 
   it('has no two parameters of a type for one element', () => {
-    for (const type of COMPARTMENT_TYPES) {
-      const paths = compartmentPaths(type).map(({ path }) => path.join('.'))
+    for (const type of TYPES) {
+      const paths = pathsOf(type).map(({ path }) => path.join('.'))
       expect(new Set(paths).size, type).to.equal(paths.length)
     }
   })
@@ -84,8 +80,8 @@ describe('the patient compartment', () => {
     'constructor',
   ]) {
     it(`does not have ${JSON.stringify(type)}`, () => {
-      expect(isCompartmentType(type)).to.equal(false)
-      expect(compartmentPaths(type)).to.deep.equal([])
+      expect(has(type)).to.equal(false)
+      expect(pathsOf(type)).to.deep.equal([])
       const resource = { resourceType: type, id: '1', subject: { reference: 'Patient/1' } }
       expect(memberships(resource, BASE)).to.deep.equal([])
     })
@@ -93,9 +89,9 @@ describe('the patient compartment', () => {
 })
 
 describe('memberships', () => {
-  for (const type of COMPARTMENT_TYPES.filter((type) => type !== 'Patient')) {
+  for (const type of TYPES.filter((type) => type !== 'Patient')) {
     it(`finds a patient at each path of ${type}, single and in lists`, () => {
-      for (const [index, { path }] of compartmentPaths(type).entries()) {
+      for (const [index, { path }] of pathsOf(type).entries()) {
         const at = (wrap: (value: unknown) => unknown) => ({
           resourceType: type,
           id: '1',
@@ -167,10 +163,10 @@ describe('memberships', () => {
 
   it('survives whatever stands in the elements', () => {
     fc.assert(
-      fc.property(fc.constantFrom(...COMPARTMENT_TYPES), fc.object({ maxDepth: 3 }), (type, object) => {
+      fc.property(fc.constantFrom(...TYPES), fc.object({ maxDepth: 3 }), (type, object) => {
         const resource = {
           ...object,
-          ...Object.fromEntries(compartmentPaths(type).map(({ path }) => [path[0], object])),
+          ...Object.fromEntries(pathsOf(type).map(({ path }) => [path[0], object])),
         }
         expect(memberships({ ...resource, resourceType: type }, BASE)).to.be.an('array')
       }),

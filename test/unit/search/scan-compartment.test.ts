@@ -1,11 +1,12 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { COMPARTMENT_TYPES, compartmentPaths, memberships } from '../../../plugin/fhir/patient-compartment.js'
+import { compartmentOf } from '../../../plugin/fhir/patient-compartment.js'
 import type { Resource } from '../../../plugin/fhir/resource.js'
 import { CompartmentReader } from '../../../plugin/search/scan-compartment.js'
 import { stored } from './scan-documents.js'
 
 const BASE = 'https://fhir.example.org/r4/4_0_0'
+const { types: TYPES, paths: pathsOf, memberships } = compartmentOf('4_0_0')
 
 /** Each reference as often as it stands there, in the order of the paths. */
 function readFrom(document: Buffer, type: string): string[] | undefined {
@@ -59,8 +60,8 @@ function along(path: readonly string[]): fc.Arbitrary<unknown> {
   return fc.oneof({ weight: 3, arbitrary: inner }, fc.array(inner, { maxLength: 3 }))
 }
 
-const resource = fc.constantFrom(...COMPARTMENT_TYPES).chain((resourceType) => {
-  const fields = compartmentPaths(resourceType).map(({ path: [root = '', ...rest] }) =>
+const resource = fc.constantFrom(...TYPES).chain((resourceType) => {
+  const fields = pathsOf(resourceType).map(({ path: [root = '', ...rest] }) =>
     fc.option(along(rest), { nil: undefined }).map((value) => (value === undefined ? {} : { [root]: value })),
   )
   const other = fc.constantFrom({}, { text: { reference: 'Patient/no' } }, { patients: 'Patient/no' })

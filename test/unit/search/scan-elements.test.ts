@@ -12,13 +12,18 @@ const OTHER = { system: 'http://example.org', code: 'SUBSETTED' }
 
 function written(document: Stored, type: string, asked: readonly string[]) {
   const into = new NdjsonBuffer(0, 0)
-  const problem = new Transcoder({ elements: { type, asked } }).transcode(stored(document), into)
+  const problem = new Transcoder({ elements: { type, asked, version: '4_0_0' } }).transcode(
+    stored(document),
+    into,
+  )
   return problem ?? Buffer.from(into.take()).toString()
 }
 
 describe('Transcoder with elements', () => {
   const expected = (document: Stored, asked: readonly string[]) =>
-    lineByObjects(stored(document), (resource) => withElements(resource as unknown as Resource, asked))
+    lineByObjects(stored(document), (resource) =>
+      withElements(resource as unknown as Resource, asked, '4_0_0'),
+    )
 
   const patient = {
     resourceType: 'Patient',
@@ -72,18 +77,21 @@ describe('Transcoder with elements', () => {
     const into = new NdjsonBuffer()
     for (const resource of population({ patients: 10 })) {
       const type = resource.resourceType
-      const transcoder = transcoders.get(type) ?? new Transcoder({ elements: { type, asked } })
+      const transcoder =
+        transcoders.get(type) ?? new Transcoder({ elements: { type, asked, version: '4_0_0' } })
       transcoders.set(type, transcoder)
       expect(transcoder.transcode(stored({ _id: 1, ...resource }), into)).to.equal(undefined)
       const line = Buffer.from(into.take()).toString()
-      expect(line).to.equal(`${JSON.stringify(withElements(resource as unknown as Resource, asked))}\n`)
+      expect(line).to.equal(
+        `${JSON.stringify(withElements(resource as unknown as Resource, asked, '4_0_0'))}\n`,
+      )
     }
   })
 
   it('writes documents of every kind as withElements does', () => {
     const random = new RandomDocuments(31)
     const asked = ['a', 'element', 'e', 'value']
-    const transcoder = new Transcoder({ elements: { type: 'Patient', asked } })
+    const transcoder = new Transcoder({ elements: { type: 'Patient', asked, version: '4_0_0' } })
     const into = new NdjsonBuffer(0, 0)
     for (let count = 0; count < 3000; count++) {
       const { meta: _, ...fields } = random.next()
