@@ -250,6 +250,9 @@ describe('DELETE of an export', () => {
       const { host } = test
       const statusUrl = await host.client.kickOff(level)
       await gate.reached
+      // The page that is held was asked for while the first one was written.
+      const tasks = database.db.collection('bulkexport.tasks')
+      await waitForDocument(tasks, ({ type, files }) => type === 'Observation' && files.length > 0)
       expect(await filesOf(host)).to.include(`${idOf(statusUrl)}/Observation-1.ndjson`)
       expectAccepted(await ask(statusUrl, 'DELETE'))
       await expectGone(statusUrl)
