@@ -53,6 +53,13 @@ export async function requirePlace(job: Candidate, jobs: ExportJobs, limits: Run
   await jobs.place(job._id)
 }
 
+/** The refusal of a kick-off that no process would work on. */
+export function withoutWorkers(): ExportError {
+  const text =
+    'No worker of this server is running, so an export would not begin. Start a process with the option workers above 0.'
+  return new ExportError(503, text, { code: 'transient', retryAfter: 30 })
+}
+
 interface Limit {
   /** Which jobs count. */
   readonly of: Pick<Candidate, 'owner' | 'fingerprint'>

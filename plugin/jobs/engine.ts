@@ -1,5 +1,5 @@
-import { describeError, ExportError } from '../errors.js'
-import { requirePlace, requireRoom } from './admission.js'
+import { describeError } from '../errors.js'
+import { requirePlace, requireRoom, withoutWorkers } from './admission.js'
 import { cohortMembers } from './cohort-members.js'
 import { createModels } from './collections.js'
 import type { EngineOptions } from './engine-options.js'
@@ -244,10 +244,4 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       unwatch()
     },
   }
-}
-
-function withoutWorkers(): ExportError {
-  const text =
-    'No worker of this server is running, so an export would not begin. Start a process with the option workers above 0.'
-  return new ExportError(503, text, { code: 'transient', retryAfter: 30 })
 }
