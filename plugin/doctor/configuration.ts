@@ -155,7 +155,8 @@ const NOTHING: PlacedRemark = {
   level: 'error',
   what: 'No profile can be exported.',
   cost: 'Each kick-off is refused.',
-  remedy: 'Give the profiles in config a service with search, and an R4 version.',
+  remedy:
+    'Give the profiles in config a service with search, and one of the versions 4_0_0, 4_0_1, 3_0_1 and 1_0_2.',
 }
 
 const NO_GROUPS: PlacedRemark = {

@@ -41,7 +41,8 @@ export async function resourceIndexes(
       what: `No index begins with ${field}.`,
       detail: `${name}, ${count} documents`,
       cost,
-      remedy: 'Create it; with --print-indexes the command is printed.',
+      remedy:
+        'Create it: `commands` has the command for mongosh (`npm run doctor -- --print-indexes` prints it).',
       commands: [createIndexCommand(name, key)],
     }
   })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ExportFailure } from './failure.js'
-import { explanation } from './operation-outcome.js'
+import { explanation, readable } from './operation-outcome.js'
 
 /** Where access tokens come from. */
 export interface TokenSource {
@@ -84,7 +84,7 @@ export async function grantIn(response: Response): Promise<Grant> {
   }
   const refusal = refusalSchema.safeParse(content)
   const words = refusal.success
-    ? [refusal.data.error, refusal.data.error_description].filter(Boolean).join(': ')
+    ? readable([refusal.data.error, refusal.data.error_description].filter(Boolean).join(': '))
     : explanation(body)
   throw new ExportFailure('signIn', `The token endpoint refused: HTTP ${response.status}. ${words}`.trim())
 }

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { z } from 'zod'
 import { grantIn, renewedToken, type TokenSource } from './access-token.js'
-import type { Send } from './bulk-client.js'
 import { ExportFailure } from './failure.js'
 import type { SigningKey } from './private-key.js'
+import type { SendAnew } from './transport.js'
 
 export interface BackendServicesOptions {
   /** The FHIR base URL, at which the token endpoint is looked up. */
@@ -16,7 +16,7 @@ export interface BackendServicesOptions {
   /** Absent: `system/*.rs` where the server says that it knows SMART v2 scopes, else `system/*.read`. */
   readonly scope?: string | undefined
   /** Sends without any token. */
-  readonly send: Send
+  readonly send: SendAnew
 }
 
 interface TokenEndpoint {
@@ -38,12 +38,16 @@ export function backendServices(options: BackendServicesOptions): TokenSource {
     tokenUrl === undefined ? undefined : { url: tokenUrl, scope: scope ?? 'system/*.read' }
   return renewedToken(async (signal) => {
     endpoint ??= await discover(options)
-    const body = new URLSearchParams({
-      ...{ grant_type: 'client_credentials', scope: endpoint.scope },
-      ...{ client_assertion_type: ASSERTION_TYPE, client_assertion: await sign(clientId, key, endpoint.url) },
-    })
-    const headers = { Accept: 'application/json' }
-    return grantIn(await send(endpoint.url, { method: 'POST', body, headers, signal }))
+    const { url, scope: asked } = endpoint
+    // An assertion is good for one request, and the answer of that may be what was lost.
+    const request = async () => {
+      const body = new URLSearchParams({
+        ...{ grant_type: 'client_credentials', scope: asked },
+        ...{ client_assertion_type: ASSERTION_TYPE, client_assertion: await sign(clientId, key, url) },
+      })
+      return { method: 'POST', body, headers: { Accept: 'application/json' }, signal }
+    }
+    return grantIn(await send(url, request))
   })
 }
 
@@ -66,6 +70,10 @@ async function discover({ base, scope, send }: BackendServicesOptions): Promise<
     throw new ExportFailure('signIn', `${url} names no token endpoint (${why}). Name it by --token-url.`)
   }
   const { token_endpoint, capabilities } = found.data
+  if (base.startsWith('https:') && !token_endpoint.startsWith('https:')) {
+    const text = `${url} names a token endpoint without TLS. If that is right, name it by --token-url.`
+    throw new ExportFailure('signIn', text)
+  }
   const usual = capabilities.includes('permission-v2') ? 'system/*.rs' : 'system/*.read'
   return { url: token_endpoint, scope: scope ?? usual }
 }

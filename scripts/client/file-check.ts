@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { linesIn } from '../host/ndjson-lines.js'
 import type { ListedFile } from './manifest.js'
-import { issuesOf, type ServerIssue } from './operation-outcome.js'
+import { issuesOf, readable, type ServerIssue } from './operation-outcome.js'
 
 /** What the check of a file found out. */
 export interface CheckedFile {
@@ -58,7 +58,7 @@ export async function checkFile(
     const resource = resourceIn(text, number)
     const { resourceType, id } = resource
     if (type !== undefined && resourceType !== type) {
-      throw new FileMismatch(`line ${number} is a ${resourceType} and no ${type}`)
+      throw new FileMismatch(`line ${number} is a ${readable(String(resourceType))} and no ${type}`)
     }
     if (resourceType === 'OperationOutcome') issues.push(...(issuesOf(resource) ?? []))
     if (seen === undefined || typeof id !== 'string') continue

@@ -5,7 +5,10 @@ const count = z.number().int().nonnegative()
 
 const fileSchema = z.object({
   /** Absent where files are organised by something else than types. */
-  type: z.string().min(1).optional(),
+  type: z
+    .string()
+    .regex(/^\w{1,64}$/)
+    .optional(),
   url: z.url({ protocol: /^https?$/ }),
   count: count.optional(),
   extension: z

@@ -30,7 +30,7 @@ const LONGEST = 500
 export function issuesOf(outcome: unknown): readonly ServerIssue[] | undefined {
   const { data } = outcomeSchema.safeParse(outcome)
   return data?.issue.map(({ severity = 'error', code = 'unknown', diagnostics, details }) => {
-    return { severity, code, text: readable(diagnostics ?? details?.text ?? code) }
+    return { severity: readable(severity), code, text: readable(diagnostics ?? details?.text ?? code) }
   })
 }
 
@@ -50,8 +50,8 @@ export function explanation(body: string): string {
   return readable(body.replace(/<[^>]*>/g, ' ')).slice(0, 200)
 }
 
-/** Without control characters, which would reach the terminal. */
-function readable(words: string): string {
+/** Words of a server for a terminal: without control characters, and not without end. */
+export function readable(words: string): string {
   const clean = words.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim()
   return clean.length > LONGEST ? `${clean.slice(0, LONGEST)}…` : clean
 }

@@ -32,8 +32,12 @@ export interface Transport {
    */
   readonly withToken: Send
   /** Without a token, to any origin; the headers, but for Authorization, to that of `base`. */
-  readonly plain: Send
+  readonly plain: SendAnew
 }
+
+/** The same as `Send`, for requests too that must not be the same when they are sent again. */
+export type SendAnew = (url: string, init?: RequestInit | MadeAnew) => Promise<Response>
+type MadeAnew = () => Promise<RequestInit>
 
 /** What a request to this URL has besides its own headers. */
 type AddedHeaders = (url: string) => Readonly<Record<string, string>>
@@ -72,13 +76,18 @@ export function createTransport(options: TransportOptions): Transport {
     return bearer === undefined ? headers : { ...headers, Authorization: `Bearer ${bearer}` }
   }
   const others = Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization')
-  const plain: Send = (url, init = {}) =>
+  const plain: SendAnew = (url, init = {}) =>
     patiently(url, init, (target) => (originOf(target) === originOf(base) ? Object.fromEntries(others) : {}))
 
   /** Sends it until it is answered with something else than "not now". */
-  async function patiently(url: string, init: RequestInit, added: AddedHeaders): Promise<Response> {
-    const ended = init.signal ? AbortSignal.any([signal, init.signal]) : signal
+  async function patiently(
+    url: string,
+    request: RequestInit | MadeAnew,
+    added: AddedHeaders,
+  ): Promise<Response> {
     for (let failures = 0; ; ) {
+      const init = typeof request === 'function' ? await request() : request
+      const ended = init.signal ? AbortSignal.any([signal, init.signal]) : signal
       ended.throwIfAborted()
       let wait: number | undefined
       let reason: string

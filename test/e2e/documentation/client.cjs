@@ -10,8 +10,9 @@ play(async () => {
   const base = await serve(createBulkExport({ config, mongodb, storage }))
   const commands = readFileSync('snippet.sh', 'utf8').trim().split('\n')
   for (const command of commands) {
-    const [, program, ...words] = command.replace('https://fhir.example.org/4_0_0', base).split(' ')
-    const call = promisify(execFile)('npx', ['--no-install', program, ...words])
+    const [npx, ...words] = command.replace('https://fhir.example.org/4_0_0', base).split(' ')
+    // The package is in this folder; whatever else npx would fetch, nobody means.
+    const call = promisify(execFile)(npx, ['--no-install', ...words])
     if (command.includes('--client-id')) {
       // Its key is somebody else's: that it is asked for shows that the options are known. Signing in has tests of its own.
       const { code, stderr } = await call.then(

@@ -7,6 +7,7 @@ import { type JWTVerifyResult, jwtVerify } from 'jose'
 import { renewedToken } from '../../../scripts/client/access-token.js'
 import { backendServices } from '../../../scripts/client/backend-services.js'
 import { readPrivateKey } from '../../../scripts/client/private-key.js'
+import type { SendAnew } from '../../../scripts/client/transport.js'
 
 const TOKEN_URL = 'https://auth.example.org/token'
 const KEYS = {
@@ -42,9 +43,12 @@ describe('signing in', () => {
         await writeFile(path, write(algorithm))
         const key = await readPrivateKey(path, format.includes('PEM') ? 'k1' : undefined)
         const jtis = new Set<unknown>()
-        const send = async (url: string, init: RequestInit = {}) => {
+        const send: SendAnew = async (url, request) => {
           expect(url).to.equal(TOKEN_URL)
-          const form = new URLSearchParams(String(init.body))
+          if (typeof request !== 'function') throw new Error('An assertion must be made anew for each try.')
+          // The answer to the first try is lost.
+          await request()
+          const form = new URLSearchParams(String((await request()).body))
           expect(Object.fromEntries(form)).to.deep.include({
             ...{ grant_type: 'client_credentials', scope: 'system/*.read' },
             client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
@@ -58,6 +62,7 @@ describe('signing in', () => {
           expect(protectedHeader.alg).to.equal(algorithm)
           if (format !== 'PKCS #8') expect(protectedHeader.kid).to.equal('k1')
           expect(Number(payload.exp) - Number(payload.iat)).to.be.within(1, 300)
+          expect(jtis).to.not.include(payload.jti)
           jtis.add(payload.jti)
           return Response.json({ access_token: `t${jtis.size}`, token_type: 'bearer', expires_in: 60 })
         }
@@ -69,6 +74,17 @@ describe('signing in', () => {
       })
     }
   }
+
+  it('goes to no token endpoint without TLS that a server with TLS names', async () => {
+    const send: SendAnew = async () => Response.json({ token_endpoint: 'http://fhir.example.org/token' })
+    const source = backendServices({
+      ...{ base: 'https://fhir.example.org', clientId: 'me', send },
+      key: { key: KEYS.ES384.privateKey, algorithm: 'ES384' },
+    })
+    const error = await source.current(signal).catch((reason: unknown) => reason)
+    expect(error).to.have.property('ending', 'signIn')
+    expect(error).to.have.property('message').that.includes('--token-url')
+  })
 
   const refused = {
     'an EC key of another curve': generateKeyPairSync('ec', { namedCurve: 'P-256' }),
