@@ -215,6 +215,8 @@ function isProtected({ authorize, config: { auth } }: ResolvedOptions): boolean 
 async function connect({ uri, database }: ResolvedOptions['mongodb']) {
   const connection = createConnection(uri, {
     ...(database === undefined ? {} : { dbName: database }),
+    // Also when the URI says otherwise: what a member has that lags behind, the record must not be taken for.
+    readPreference: 'primary',
     serverSelectionTimeoutMS: DATABASE_TIMEOUT,
     bufferCommands: false,
     appName: 'node-fhir-server-bulk-export',

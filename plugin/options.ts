@@ -83,12 +83,12 @@ export const optionsSchema = z.strictObject({
   maxFileBytes: z
     .int()
     .min(1)
-    .default(64 * 1024 * 1024),
+    .default(64 * MIB),
   /** A resource with a larger line is left out and named in an `error` file. */
   maxResourceBytes: z
     .int()
     .min(1)
-    .default(32 * 1024 * 1024),
+    .default(32 * MIB),
   /** Keep files compressed with gzip. Clients that do not take gzip get them decompressed on the way. */
   compressFiles: z.boolean().default(false),
   /**
@@ -110,17 +110,14 @@ export const optionsSchema = z.strictObject({
   maxPageBytes: z
     .int()
     .min(1)
-    .default(8 * 1024 * 1024),
+    .default(8 * MIB),
   /**
    * For how many patients of a group, or lists of them, a task searches at the same time; 1: one after the other. Their
    * pages share `maxPageBytes`.
    */
   searchConcurrency: z.int().min(1).default(4),
   /** Largest body of a kick-off. */
-  maxBodyBytes: z
-    .int()
-    .min(1)
-    .default(1024 * 1024),
+  maxBodyBytes: z.int().min(1).default(MIB),
   /** What a kick-off does when no process with workers was heard of for a minute: it is refused with 503, or waits. */
   withoutWorkers: z.enum(['refuse', 'wait']).default('refuse'),
   /** How long a worker that is not heard of keeps its task. */
@@ -165,7 +162,7 @@ export const optionsSchema = z.strictObject({
   /** How collections are read past the services. */
   scan: z
     .strictObject({
-      /** Which members of a replica set are asked. A secondary first has to have all that the primary has. */
+      /** Which members of a replica set are asked; default: the primary. A secondary first has to have all that it has. */
       readPreference: z.enum(READ_PREFERENCES).optional(),
       /** Documents in one answer of the database at most; large ones are fewer, so that it has about 1 MiB. */
       batchSize: z.int().min(1).default(4000),

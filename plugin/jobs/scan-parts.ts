@@ -8,6 +8,7 @@ import { type FileLimits, MOST_PROBLEMS, type Part, problemWith, tooLarge } from
  * Cuts the lines of a scan into parts, as `cutIntoParts` does with resources.
  *
  * @param isEnough asked now and then; when it is, a part with at least one resource ends
+ * @param longLook after so many ms without a line there is a part with a position only; by default 5,000
  */
 export async function* scanIntoParts(
   type: ResourceType,
@@ -15,13 +16,14 @@ export async function* scanIntoParts(
   limits: FileLimits,
   isEnough: () => boolean,
   signal: AbortSignal,
+  longLook = LONG_LOOK,
 ): AsyncGenerator<Part> {
   const into = new NdjsonBuffer(CHUNK)
   try {
     for (let isLast = false; !isLast; ) {
-      const part = new ScannedPart(type, lines, limits, isEnough, signal, into)
+      const part = new ScannedPart(type, lines, limits, isEnough, signal, into, longLook)
       await part.begin()
-      if (part.lines !== undefined || part.problems.length > 0) yield part
+      if (part.lines !== undefined || part.problems.length > 0 || part.isLongLook) yield part
       isLast = part.isLast
     }
   } finally {
@@ -29,6 +31,8 @@ export async function* scanIntoParts(
   }
 }
 
+/** After so many ms without a line a scan says how far it is, so that it need not be done again and may give way. */
+const LONG_LOOK = 5000
 /** Small, since it is memory that is held; large enough that the storage is asked seldom. */
 const CHUNK = 512 * 1024
 
@@ -38,6 +42,9 @@ class ScannedPart implements Part {
   readonly problems: Resource[] = []
   /** Whether nothing comes after this part. */
   isLast = false
+  /** Whether it has no more than a position, as nothing was found for long. */
+  isLongLook = false
+  #hasLooked = false
 
   constructor(
     private readonly type: ResourceType,
@@ -46,6 +53,7 @@ class ScannedPart implements Part {
     private readonly isEnough: () => boolean,
     private readonly signal: AbortSignal,
     private readonly into: NdjsonBuffer,
+    private readonly longLook: number,
   ) {}
 
   get position(): Position {
@@ -54,8 +62,14 @@ class ScannedPart implements Part {
 
   /** Goes as far as the first line, if there is one: a file without lines is not to be made. */
   async begin(): Promise<void> {
+    const started = performance.now()
     while (!this.isLast && this.size.resources === 0 && this.problems.length < MOST_PROBLEMS) {
-      if (this.#step() === 'fetch') await this.#fetch()
+      if (this.#step() !== 'fetch') this.#hasLooked = true
+      else {
+        this.isLongLook = this.#hasLooked && performance.now() - started >= this.longLook
+        if (this.isLongLook) return
+        await this.#fetch()
+      }
     }
     if (this.size.resources > 0) this.lines = this.#chunks()
   }

@@ -32,7 +32,7 @@ export interface PlanningScans {
   readonly frozen: FrozenCohort | undefined
   readonly scans: Scans | undefined
   readonly signal: AbortSignal
-  readonly logger: Pick<Logger, 'debug'>
+  readonly logger: Pick<Logger, 'debug' | 'warn'>
 }
 
 /** How many types are looked at at once. */
@@ -49,7 +49,9 @@ const BATCH = 50
  */
 export async function planReading(planning: PlanningScans): Promise<ReadingPlan> {
   const { job } = planning
+  const missing = new Map<string, boolean>()
   const known = {
+    missing,
     patientCount: once(() => countPatients(planning)),
     // One question for all types, since most of those that a host serves have no collection.
     collections: once(() => planning.scans?.collections() ?? Promise.resolve(new Set<string>())),
@@ -57,12 +59,19 @@ export async function planReading(planning: PlanningScans): Promise<ReadingPlan>
   const found = new Map<ResourceType, Reading & { readonly plan?: ScanPlan }>()
   const waiting = [...job.types]
   const work = async () => {
-    for (let type = waiting.shift(); type !== undefined; type = waiting.shift()) {
-      planning.signal.throwIfAborted()
-      found.set(type, await planType(type, planning, known))
+    try {
+      for (let type = waiting.shift(); type !== undefined; type = waiting.shift()) {
+        planning.signal.throwIfAborted()
+        found.set(type, await planType(type, planning, known))
+      }
+    } catch (error) {
+      // The others need not ask for what is planned anew.
+      waiting.length = 0
+      throw error
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
+  if (missing.size > 0 && [...missing.values()].every((isMissing) => isMissing)) return planSearches(planning)
   const inOrder = job.types.flatMap((type) => {
     const reading = found.get(type)
     return reading === undefined ? [] : [[type, reading] as const]
@@ -74,8 +83,25 @@ export async function planReading(planning: PlanningScans): Promise<ReadingPlan>
   }
 }
 
+/**
+ * Reads through the services. A database makes a collection with its first document, so one that is not there is empty;
+ * but when none is there, it is not the database that they are in.
+ */
+function planSearches(planning: PlanningScans): ReadingPlan {
+  const { job, logger } = planning
+  logger.warn('collections.not-found', { job: job._id })
+  const reason = 'none of the collections is in the database of the exports'
+  const readings = job.types.map((type) => {
+    const { way } = readingOf(demandOf(job, type), { ...offerOf(type, planning), origins: [] })
+    return [type, { way, reason }] as const
+  })
+  return { readings: readingsByWay(readings) }
+}
+
 /** What is found out once for all types of a job, when it is needed. */
 interface KnownToAll {
+  /** Whether a collection is not there, by its name. */
+  readonly missing: Map<string, boolean>
   patientCount(): Promise<number | undefined>
   collections(): Promise<ReadonlySet<string>>
 }
@@ -83,7 +109,7 @@ interface KnownToAll {
 async function planType(
   type: ResourceType,
   planning: PlanningScans,
-  { patientCount, collections }: KnownToAll,
+  { patientCount, collections, missing }: KnownToAll,
 ): Promise<Reading & { readonly plan?: ScanPlan }> {
   const { job, scans, frozen } = planning
   const demand = demandOf(job, type)
@@ -101,6 +127,7 @@ async function planType(
   })
   if (frozen?.size === 0) return as({ by: 'nothing' }, 'no patient is asked for')
   const isThere = (await collections()).has(collection)
+  missing.set(collection, !isThere)
   if (!isThere || (await scanned.isEmpty())) return as({ by: 'nothing' }, 'its collection is empty')
   if (reading.way !== 'scan') return reading
   if (frozen === undefined) return as({ by: 'ranges', firsts: await scanned.ranges() })

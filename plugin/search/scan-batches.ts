@@ -8,7 +8,7 @@ export interface ScanQuery {
 
 /** How the database is read. */
 export interface ScanReading {
-  /** Which members of a replica set are asked; default: as the connection says. */
+  /** Which members of a replica set are asked; default: the primary. */
   readonly readPreference?: ReadPreferenceLike | undefined
   /** How long the database may work on one query, in ms; default: without limit. */
   readonly maxTimeMS?: number | undefined
@@ -32,11 +32,15 @@ export interface Batches {
   close(): Promise<void>
 }
 
+/** Documents in a batch: how many cannot be changed when it is known how large they are. */
+const MOST_AT_ONCE = 500
+
 /** Fetches through a cursor of the driver, which finds the server again that the query runs on. */
 export class CursorBatches implements Batches {
   readonly #session: ClientSession
   #cursor: FindCursor<Buffer> | undefined
   #coming: Promise<boolean> | undefined
+  #isAsking = false
 
   constructor(
     private readonly db: Db,
@@ -50,9 +54,9 @@ export class CursorBatches implements Batches {
   async next(): Promise<Batch | undefined> {
     const cursor = this.#cursor ?? (await this.#open())
     this.#cursor = cursor
-    if (!(await (this.#coming ?? cursor.hasNext()))) return undefined
+    if (!(await (this.#coming ?? this.#ask(cursor)))) return undefined
     const documents = cursor.readBufferedDocuments()
-    this.#coming = cursor.hasNext()
+    this.#coming = this.#ask(cursor)
     // Whoever asks for it is told; nobody may be left to ask.
     this.#coming.catch(() => undefined)
     return new ListBatch(documents)
@@ -60,7 +64,17 @@ export class CursorBatches implements Batches {
 
   async close(): Promise<void> {
     await this.#cursor?.close()
+    if (this.#isAsking) await endWork(this.db, this.#session)
     await this.#session.endSession()
+  }
+
+  async #ask(cursor: FindCursor<Buffer>): Promise<boolean> {
+    this.#isAsking = true
+    try {
+      return await cursor.hasNext()
+    } finally {
+      this.#isAsking = false
+    }
   }
 
   async #open(): Promise<FindCursor<Buffer>> {
@@ -70,12 +84,18 @@ export class CursorBatches implements Batches {
     await this.db.command({ ping: 1 }, { session, readPreference: 'primary' })
     const { readPreference, maxTimeMS, batchSize } = this.reading
     const cursor = this.db.collection(this.name).find(this.query.filter, {
-      ...{ ...this.query.options, raw: true, batchSize, session },
+      ...{ ...this.query.options, raw: true, batchSize: Math.min(batchSize, MOST_AT_ONCE), session },
       ...(readPreference === undefined ? {} : { readPreference }),
       ...(maxTimeMS === undefined ? {} : { maxTimeMS }),
     })
     return cursor as unknown as FindCursor<Buffer>
   }
+}
+
+/** Ends what a session does on the server: a query that has not answered yet has no cursor that could be ended. */
+export async function endWork(db: Db, { id }: ClientSession): Promise<void> {
+  // What cannot be ended ends by itself some time.
+  await db.command({ killSessions: [id] }).catch(() => undefined)
 }
 
 class ListBatch implements Batch {

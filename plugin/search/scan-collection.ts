@@ -2,6 +2,7 @@ import { BSON, type Db, type Document, type IndexDescriptionInfo } from 'mongodb
 import type { ResourceType } from '../fhir/resource.js'
 import type { Window } from '../fhir/window.js'
 import type { Batch, Batches } from './scan-batches.js'
+import { endOfValue, findField } from './scan-bson.js'
 import { BatchSource } from './scan-source.js'
 
 /** Names the collection that keeps a type as plain FHIR JSON, one resource a document; `undefined`: none does. */
@@ -19,6 +20,7 @@ const SMALLEST_RANGE = 50_000
 const MOST_RANGES = 16
 /** How many ids are drawn for each range, so that ranges are of about the same size. */
 const DRAWN = 40
+const KEY = Buffer.from('_id\0')
 /** How long documents may be counted, in ms; it only helps to be fast. */
 const LONGEST_COUNT = 2000
 
@@ -75,6 +77,8 @@ export class ScanCollection {
     const first = after ?? from
     const options = {
       hint: { _id: 1 },
+      // The index has that order already; a router merges the answers of shards by it.
+      sort: { _id: 1 } as const,
       ...(first === undefined ? {} : { min: { _id: idFrom(first) } }),
       ...(below === undefined ? {} : { max: { _id: idFrom(below) } }),
     }
@@ -194,9 +198,21 @@ export class DocumentCursor {
 
 /** The `_id` of a document, raw or not, as EJSON. */
 export function idOf(document: Document | Buffer): string {
-  const { _id } =
-    document instanceof Uint8Array ? BSON.deserialize(document, { promoteValues: false }) : document
+  const { _id } = document instanceof Uint8Array ? keyIn(document) : document
   return BSON.EJSON.stringify({ _id }, { relaxed: false })
+}
+
+/** Only the `_id` of a raw document, since the rest of it may be corrupt. */
+function keyIn(document: Uint8Array): Document {
+  const end = document.length - 1
+  const value = findField(document, 0, end, KEY)
+  if (value === -1) throw new Error('The database has given a document without _id.')
+  const start = value - KEY.length - 1
+  const element = document.subarray(start, endOfValue(document, document[start] as number, value, end))
+  const key = Buffer.alloc(4 + element.length + 1)
+  key.writeInt32LE(key.length)
+  key.set(element, 4)
+  return BSON.deserialize(key, { promoteValues: false })
 }
 
 function idFrom(id: string): unknown {

@@ -1,5 +1,5 @@
 import type { ClientSession, Db, Document } from 'mongodb'
-import type { Batch, Batches, ScanQuery, ScanReading } from './scan-batches.js'
+import { type Batch, type Batches, endWork, type ScanQuery, type ScanReading } from './scan-batches.js'
 import { BSON, endOfDocument, endOfName, endOfValue } from './scan-bson.js'
 
 /** Bytes of the documents in a batch, about. */
@@ -20,6 +20,7 @@ export class CommandBatches implements Batches {
   #cursor = 0n
   #coming: Promise<RawBatch> | undefined
   #isBegun = false
+  #isAsking = false
   #isClosed = false
 
   constructor(
@@ -51,6 +52,7 @@ export class CommandBatches implements Batches {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    if (this.#isAsking && this.#cursor === 0n) await endWork(this.db, this.#session)
     await this.#end()
     await this.#session.endSession()
   }
@@ -67,7 +69,10 @@ export class CommandBatches implements Batches {
   }
 
   async #ask(command: Document): Promise<RawBatch> {
-    const answer = await this.db.command(command, { raw: true, session: this.#session })
+    this.#isAsking = true
+    const answer = await this.db.command(command, { raw: true, session: this.#session }).finally(() => {
+      this.#isAsking = false
+    })
     const { id, batch } = readAnswer(answer['cursor'] as Buffer)
     this.#cursor = id
     if (this.#isClosed) await this.#end()
@@ -80,7 +85,7 @@ export class CommandBatches implements Batches {
     const cursor = this.#cursor
     this.#cursor = 0n
     if (cursor === 0n) return
-    // One that cannot be ended is ended by the server, when nobody has asked for ten minutes.
+    // One that cannot be ended is ended by the server, when its session has not been used for half an hour.
     await this.db.command({ killCursors: this.name, cursors: [cursor] }).catch(() => undefined)
   }
 }

@@ -38,6 +38,22 @@ describe('an export that is gentle with the database', () => {
     })
   }
 
+  it('reads its record from the primary, whatever the URI says, and so never takes a member that lags for it', async () => {
+    const separator = database.uri.includes('?') ? '&' : '?'
+    const { ids } = await exported({
+      ...scanned,
+      // There is none, so whatever would be asked of one would wait in vain.
+      mongodb: { uri: `${database.uri}${separator}readPreference=secondary` },
+    })
+    expect(ids).to.deep.equal(IDS)
+  })
+
+  it('searches when none of the collections is there, which are in another database then', async () => {
+    const { ids } = await exported({ collections: (type) => `elsewhere_${type}` })
+    expect(ids).to.deep.equal(IDS)
+    expect(open?.log.some(({ message }) => message === 'collections.not-found')).to.equal(true)
+  })
+
   for (const [how, options] of [
     ['searches', {}],
     ['scans', scanned],

@@ -11,6 +11,11 @@ const ALL: ScanQuery = { filter: {}, options: { hint: { _id: 1 } } }
 const KINDS = { 'by commands': CommandBatches, 'through cursors': CursorBatches } as const
 const KIB = 1024
 
+/** Asks the server until it is so. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) {}
+}
+
 async function lengthsOf(batches: Batches): Promise<number[][]> {
   const lengths: number[][] = []
   for (;;) {
@@ -83,8 +88,23 @@ describe('batches of documents', () => {
         const coming = waiting.next().catch(() => undefined)
         await waiting.close()
         await coming
-        while ((await cursorsOpen()) > before) await once(client, 'commandSucceeded')
+        await until(async () => (await cursorsOpen()) <= before)
         await waiting.close()
+      })
+
+      it('end a query on the server that has not answered yet', async () => {
+        await fill(new Array(500).fill(10))
+        const slow = { filter: { $where: 'sleep(200) || false' }, options: {} }
+        const isRunning = async () => {
+          const { inprog } = await db.admin().command({ currentOp: 1, ns: `${db.databaseName}.Patient` })
+          return (inprog as unknown[]).length > 0
+        }
+        const batches = open(Kind, slow)
+        const coming = batches.next().catch((error: unknown) => error)
+        await until(isRunning)
+        await batches.close()
+        expect(await coming).to.be.an('error')
+        await until(async () => !(await isRunning()))
       })
 
       it('tell that the query has ended on the server', async () => {

@@ -2,10 +2,13 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { BSON, type Document, ObjectId } from 'mongodb'
 import { isWithinWindow } from '../../plugin/fhir/window.js'
+import { scanIntoParts } from '../../plugin/jobs/scan-parts.js'
 import { idOf, ScanCollection } from '../../plugin/search/scan-collection.js'
+import { ScanLines } from '../../plugin/search/scan-lines.js'
 import { useDatabase } from '../support/mongodb.js'
 
 const UNTIL = new Date('2030-01-01T00:00:00Z')
+const LIMITS = { resources: 100, bytes: 1e6 }
 
 describe('a scan of a collection', () => {
   const database = useDatabase()
@@ -71,6 +74,39 @@ describe('a scan of a collection', () => {
     await store([{ _id: 'a' }, { _id: 'c' }, { _id: 'd' }])
     const after = idOf({ _id: 'b' })
     expect(await read({}, after, { until: UNTIL })).to.deep.equal([idOf({ _id: 'c' }), idOf({ _id: 'd' })])
+  })
+
+  it('says how far it is when it finds nothing for long, and goes on from there', async () => {
+    const documents = Array.from({ length: 450 }, (_, _id) => ({ _id, resourceType: 'Basic', id: `b${_id}` }))
+    await store([...documents, { _id: 450, resourceType: 'Patient', id: 'last' }])
+    const parts = (after: string | undefined) => {
+      const request = { window: { until: UNTIL }, ...(after === undefined ? {} : { after }) }
+      const lines = new ScanLines('Patient', scan().open({}, after, request.window), request)
+      return scanIntoParts('Patient', lines, LIMITS, () => false, new AbortController().signal, 0)
+    }
+    let looks = 0
+    let after: string | undefined
+    for (;;) {
+      const { value: part } = await parts(after).next()
+      if (part === undefined || part.lines !== undefined) break
+      expect(part.size).to.deep.equal({ resources: 0, bytes: 0 })
+      expect(part.position.scanned).not.to.equal(after)
+      after = part.position.scanned
+      looks += 1
+    }
+    expect(looks).to.be.greaterThan(0)
+    const found: string[] = []
+    for await (const part of parts(after)) {
+      for await (const chunk of part.lines ?? []) found.push(Buffer.from(chunk).toString())
+    }
+    expect(found).to.deep.equal(['{"resourceType":"Patient","id":"last"}\n'])
+  })
+
+  it('knows the id of a document that is corrupt elsewhere', () => {
+    const document = Buffer.from(BSON.serialize({ _id: 'p1', text: 'abc', id: 'p1' }))
+    document[document.indexOf('abc')] = 0xff
+    expect(() => BSON.deserialize(document)).to.throw()
+    expect(idOf(document)).to.equal(idOf({ _id: 'p1' }))
   })
 
   it('cuts a large collection into ranges that are all of it', async () => {
