@@ -23,6 +23,7 @@ const LONGEST_RETENTION = 36_500 * DAY
 
 const endpoint = z.string().refine(isEndpoint, 'must be an http or https URL without a fragment').optional()
 const names = z.array(z.string().min(1)).optional()
+const positive = z.int().min(1)
 /** SMART App Launch 2.2.0, Conformance, "Metadata": what is named there has to have its form. */
 const smartConfigurationSchema = z
   .object({
@@ -80,15 +81,9 @@ export const optionsSchema = z.strictObject({
   /** An output file is full at this many resources … */
   maxFileResources: z.int().min(1).default(100_000),
   /** … or before it would grow over this many bytes. */
-  maxFileBytes: z
-    .int()
-    .min(1)
-    .default(64 * MIB),
+  maxFileBytes: positive.default(64 * MIB),
   /** A resource with a larger line is left out and named in an `error` file. */
-  maxResourceBytes: z
-    .int()
-    .min(1)
-    .default(32 * MIB),
+  maxResourceBytes: positive.default(32 * MIB),
   /** Keep files compressed with gzip. Clients that do not take gzip get them decompressed on the way. */
   compressFiles: z.boolean().default(false),
   /**
@@ -107,10 +102,7 @@ export const optionsSchema = z.strictObject({
   /** Resources asked of a search service at once; each task holds two such pages in memory, as one is asked for ahead … */
   pageSize: z.int().min(1).default(250),
   /** … and fewer where the first ones show that a page would be larger than this, if the service heeds `_count`. */
-  maxPageBytes: z
-    .int()
-    .min(1)
-    .default(8 * MIB),
+  maxPageBytes: positive.default(8 * MIB),
   /**
    * For how many patients of a group, or lists of them, a task searches at the same time; 1: one after the other. Their
    * pages share `maxPageBytes`.
