@@ -156,10 +156,9 @@ describe('.well-known/smart-configuration', () => {
       })
     }
 
-    it('for other methods, versions and places', async () => {
+    it('for other methods and places', async () => {
       const { base } = await protectedHost()
       await expectPassedOn(`${base}/${WELL_KNOWN}`, 'POST')
-      await expectPassedOn(`${base.replace('4_0_0', '3_0_1')}/${WELL_KNOWN}`)
       await expectPassedOn(`${base}/${WELL_KNOWN}/more`)
       await expectPassedOn(`${base}/Patient/${WELL_KNOWN}`)
       await expectPassedOn(`${base}/xwell-known/smart-configuration`)
