@@ -82,7 +82,13 @@ describe('readResources', () => {
         }
         // Within a list of patients, the service decides over the order.
         if (given.given.listSize === 1) expect(found).to.deep.equal(all.found)
-        else expect([...found].sort()).to.deep.equal([...all.found].sort())
+        else if (!given.given.isLiteral) expect([...found].sort()).to.deep.equal([...all.found].sort())
+        else {
+          // What it does not look for may come with a list of some patients, and not with one of others.
+          expect(new Set(found).size, 'each once').to.equal(found.length)
+          expect(expectedIds(given)).to.include.members(found)
+          expect(found).to.include.members([...expectedIds(given, (reference) => reference)])
+        }
       }),
       { numRuns: 300 },
     )
