@@ -184,7 +184,8 @@ describe('a service with exportQuery', function () {
   })
 
   it('makes no task for a type without documents, and an export without any task is complete', async () => {
-    const host = await start(() => ({ collection: 'not-there', filter: {} }))
+    await database.db.createCollection('without-documents')
+    const host = await start(() => ({ collection: 'without-documents', filter: {} }))
     const { lines, errors, job } = await exported(host, '$export')
     expect([lines.size, errors.length]).to.deep.equal([0, 0])
     expect(

@@ -104,7 +104,8 @@ describe('a small export beside a large one, on one worker', () => {
     expect(last, 'the small one was read while the large one waited').to.be.below(MOST_PAGES)
     expect(await host.ended(largeUrl)).to.equal('completed')
     const { output } = await expectWhole(host, largeUrl)
-    expect([opened, output.length]).to.deep.equal([2, 2])
+    expect(opened).to.equal(2)
+    expect(output.length, 'files, one of them cut where it gave way').to.be.at.least(2)
   })
 
   it('is one of several, and each comes before the large one goes on', async () => {
