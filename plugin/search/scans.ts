@@ -74,8 +74,8 @@ export interface ScanOptions {
   /** The option `collections`; absent: there is none. */
   readonly names?: CollectionNames | undefined
   readonly queries: HostQueries
-  /** How the database is read; default: without limits. */
-  readonly reading?: ScanReading | undefined
+  /** How the database is read. */
+  readonly reading: ScanReading
 }
 
 export function scansOf({ db, names, queries, reading }: ScanOptions): Scans {
