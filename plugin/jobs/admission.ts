@@ -28,29 +28,30 @@ const MOST_LOOKS = 9
  * @throws ExportError 429 that names the limit
  */
 export async function requireRoom(job: Candidate, jobs: ExportJobs, limits: RunningLimits): Promise<void> {
-  for (const limit of limitsFor(job, limits)) {
-    if ((await jobs.countUnfinished(limit.of)) >= limit.most) throw refusal(limit)
+  for (const { limit, unfinished } of await counted(job, jobs, limits)) {
+    if (unfinished >= limit.most) throw refusal(limit)
   }
 }
 
 /**
  * Decides over a job that has been stored, since several may have seen the same free place. A job stays only after
  * it has seen that all which are there, itself included, are within the limits: so whichever of those that stay
- * looked last has seen all others, and there are never too many. Those that have a place keep it. Of the others those
- * that came last by transaction time and id go, and the ones before them wait until they have gone, so that their
- * places are not left free.
+ * looked last has seen all others, and there are never too many. Those that have been placed (`ExportJobs.place`, for
+ * each that stays) keep it. Of the others those that came last by transaction time and id go, and the ones before them
+ * wait until they have gone, so that their places are not left free.
  *
  * @throws ExportError 429 that names the limit; the job has to be withdrawn then
  */
 export async function requirePlace(job: Candidate, jobs: ExportJobs, limits: RunningLimits): Promise<void> {
-  for (const limit of limitsFor(job, limits)) {
-    for (let looks = 1; (await jobs.countUnfinished(limit.of)) > limit.most; looks += 1) {
+  for (const { limit, ...first } of await counted(job, jobs, limits)) {
+    let { unfinished } = first
+    for (let looks = 1; unfinished > limit.most; looks += 1) {
       const ahead = await jobs.countUnfinished({ ...limit.of, before: job })
       if (ahead >= limit.most || looks === MOST_LOOKS) throw refusal(limit)
       await delay(LOOK_AGAIN * 2 ** (looks - 1))
+      unfinished = await jobs.countUnfinished(limit.of)
     }
   }
-  await jobs.place(job._id)
 }
 
 /** The refusal of a kick-off that no process would work on. */
@@ -82,6 +83,16 @@ function limitsFor({ owner, fingerprint }: Candidate, limits: RunningLimits): re
   if (owner === undefined) return [...once, total]
   const own = `A client may have at most ${ofOne} exports under way (maxRunningExportsPerClient).`
   return [...once, { of: { owner }, most: ofOne, text: own }, total]
+}
+
+/** How many jobs have not ended, for each limit. */
+function counted(job: Candidate, jobs: ExportJobs, limits: RunningLimits) {
+  return Promise.all(
+    limitsFor(job, limits).map(async (limit) => ({
+      limit,
+      unfinished: await jobs.countUnfinished(limit.of),
+    })),
+  )
 }
 
 function refusal({ text }: Limit): ExportError {

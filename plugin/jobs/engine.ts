@@ -1,5 +1,4 @@
 import { describeError } from '../errors.js'
-import { requirePlace, requireRoom, withoutWorkers } from './admission.js'
 import { cohortMembers } from './cohort-members.js'
 import { createModels } from './collections.js'
 import type { EngineOptions } from './engine-options.js'
@@ -7,18 +6,15 @@ import { folderOf } from './export-folder.js'
 import { type ExportJobs, openExportJobs } from './export-jobs.js'
 import { type ExportOverview, exportOverview } from './export-overview.js'
 import { blamingSearch, reasonOf } from './failure-reason.js'
-import { fingerprintOf } from './fingerprint.js'
+import { openIntake } from './intake.js'
 import { completeJob, sweepJob } from './job-end.js'
 import { NO_METRICS } from './metrics.js'
 import type { ExportJob, NewExport } from './model.js'
-import { openFolder } from './open-folder.js'
 import { planJob } from './planner.js'
 import { openQueue, type Queue } from './queue.js'
 import { regularLook } from './regular-look.js'
-import { storageProbe } from './storage-probe.js'
 import { runTask } from './task-runner.js'
 import { Throttle } from './throttle.js'
-import { turnstile } from './turnstile.js'
 import { hasLiveWorker, joinWorkers } from './worker-list.js'
 
 /** Runs exports: takes jobs in, works on them together with other processes on the same database, ends them. */
@@ -48,8 +44,6 @@ export interface Engine {
 
 /** How often the record is looked at for work whose bell was lost, and how soon after the database was gone, in ms. */
 const RECONCILE_TIMES = { every: 30_000, soon: 2000 }
-/** So few that a burst is refused by a look at those that were admitted, not stored and withdrawn. */
-const ADMITTED_AT_ONCE = 4
 /** A cancelled task is noticed this soon at the latest, in ms. */
 const LONGEST_HEARTBEAT = 2000
 /** A bell for a paused task rings so much later than its pause ends, by another clock, in ms. */
@@ -94,7 +88,6 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     const job = await jobs.job(id)
     if (job?.status === 'running') await completeJob(job, running)
   }
-  const probe = storageProbe(storage, logger)
   let runningTasks = 0
   /** What neither a planner nor a runner takes for its own failure, such as a database that is gone. */
   const counted = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
@@ -140,32 +133,11 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     await jobs.remove(job._id)
     logger.info('job.removed', { job: job._id, reason })
   }
-  const withdraw = async (job: Pick<ExportJob, '_id' | 'folder'>) => {
-    if (await jobs.withdraw(job._id)) {
-      logger.info('job.removed', { job: job._id, reason: 'refused' })
-      // It has no files, but may have got a container of its own.
-      if (storage.containers !== undefined) await storage.removeAll(folderOf(job))
-      return
-    }
-    // Somebody who looked at the record has begun with it.
-    const begun = await jobs.cancel(job._id)
-    if (begun !== undefined) await cleanUp(begun, 'refused')
-  }
-  const admitting = turnstile(ADMITTED_AT_ONCE)
-  const admit = async (asked: Omit<NewExport, 'container'> & { fingerprint: string }, container?: string) => {
-    await requireRoom(asked, jobs, options)
-    const job = { ...asked, folder: await openFolder(asked, container, storage, logger) }
-    await jobs.accept(job)
-    try {
-      await requirePlace(job, jobs, options)
-    } catch (error) {
-      await withdraw(job).catch((cause: unknown) =>
-        logger.warn('job.removal-failed', { job: job._id, error: describeError(cause) }),
-      )
-      throw error
-    }
-    return job
-  }
+  const intake = openIntake({
+    ...{ jobs, storage, logger, limits: options, withoutWorkers: options.withoutWorkers, cleanUp },
+    hasWorker: async () => membership !== undefined || (await hasLiveWorker(models)),
+    ring: (job) => queue.ringPlan(job),
+  })
   const reconcile = async () => {
     const expired = await jobs.expire(retention)
     if (expired > 0) {
@@ -206,20 +178,9 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       const [own, database] = [Date.now(), (await jobs.now()).getTime()]
       return new Date(Math.min(own, database))
     },
-    async accept({ container, ...asked }) {
-      const fingerprint = fingerprintOf({ ...asked, ...(container === undefined ? {} : { container }) })
-      if (membership === undefined && !(await hasLiveWorker(models))) {
-        if (options.withoutWorkers === 'refuse') throw withoutWorkers()
-        logger.warn('job.without-workers', { job: asked._id })
-      }
-      await probe.requireUsable()
-      const job = await admitting(() => admit({ ...asked, fingerprint }, container))
+    async accept(job) {
+      await intake.accept(job)
       metrics.jobsChanged('accepted')
-      await queue
-        .ringPlan(job._id)
-        .catch((error: unknown) =>
-          logger.warn('queue.ring-failed', { job: job._id, error: describeError(error) }),
-        )
     },
     async cancel(id) {
       const job = await jobs.cancel(id)
@@ -234,6 +195,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     async stop() {
       for (const later of timers) clearTimeout(later)
       await reconciling.stop()
+      await intake.settled()
       await queue.stop()
       await membership?.leave().catch((error: unknown) => {
         logger.warn('worker.not-heard', { error: describeError(error) })

@@ -24,6 +24,7 @@ describe('the limits of running exports', () => {
   ) => {
     try {
       await requirePlace(candidate, jobs, limits)
+      await jobs.place(candidate._id)
     } catch (error) {
       if (!(error instanceof ExportError && error.status === 429)) throw error
       expect(await jobs.withdraw(candidate._id)).to.equal(true)
@@ -116,6 +117,7 @@ describe('the limits of running exports', () => {
     for (const id of ids(10)) {
       await record.jobs.accept(job(id, undefined, new Date(5000)))
       await requirePlace(job(id, undefined, new Date(5000)), record.jobs, LIMITS)
+      await record.jobs.place(id)
     }
     const late = job('late', undefined, new Date(1000))
     await record.jobs.accept(late)
@@ -127,6 +129,7 @@ describe('the limits of running exports', () => {
     for (const id of ids(9)) {
       await record.jobs.accept(job(id, undefined, new Date(5000)))
       await requirePlace(job(id, undefined, new Date(5000)), record.jobs, LIMITS)
+      await record.jobs.place(id)
     }
     const late = ['late1', 'late2'].map((id) => job(id, undefined, new Date(1000)))
     for (const each of late) await record.jobs.accept(each)
