@@ -111,16 +111,35 @@ function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }
 
+/**
+ * So many bytes are flushed at a time while a file is written. Otherwise they would be at its end, all at once, and the
+ * journal of a database on the same disk would have to wait for them.
+ */
+const FLUSHED = 8 * 1024 * 1024
+
 /** Writes all bytes of a source and flushes them. */
 async function writeAll(
   source: AsyncIterable<Uint8Array>,
   file: FileHandle,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  let unflushed = 0
+  let flushing: Promise<void> | undefined
   try {
-    for await (const piece of abortable(source, signal)) await writePiece(piece, file)
+    for await (const piece of abortable(source, signal)) {
+      await writePiece(piece, file)
+      unflushed += piece.length
+      if (unflushed < FLUSHED) continue
+      await flushing
+      unflushed = 0
+      flushing = file.datasync()
+      // Whoever waits for it is told; nobody may be left to wait.
+      flushing.catch(() => undefined)
+    }
+    await flushing
     await file.sync()
   } finally {
+    await flushing?.catch(() => undefined)
     await file.close()
   }
 }
