@@ -42,7 +42,7 @@ export interface Closed {
 }
 
 /** How often the status of an export is asked for, in ms: a client in no hurry would measure its own patience. */
-const POLL = 50
+const POLL = 100
 
 /** A FHIR server that exports: an API process, and worker processes as they are added. */
 export class Site {
