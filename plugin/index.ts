@@ -26,6 +26,7 @@ import { hostSearch } from './search/host-search.js'
 import { scansOf } from './search/scans.js'
 import type { ExportStorage } from './storage/export-storage.js'
 import { fileStorage } from './storage/file.js'
+import { scanRunner } from './threads/scan-runner.js'
 
 export type { DoctorOptions } from './doctor/examined-host.js'
 export type { Area, Diagnosis, Finding, Level, TypeReading } from './doctor/finding.js'
@@ -70,8 +71,14 @@ export interface BulkExport {
   readonly [EXAMINED]: ExaminedHost
 }
 
-/** The longest that anything waits for the database to be reachable, in ms. */
-const DATABASE_TIMEOUT = 5000
+/** The connections of the plugin, whatever the URI says. */
+const CONNECTION = {
+  // What a member has that lags behind, the record must not be taken for.
+  readPreference: 'primary',
+  /** The longest that anything waits for the database to be reachable, in ms. */
+  serverSelectionTimeoutMS: 5000,
+  appName: 'node-fhir-server-bulk-export',
+} as const
 
 /**
  * Gives a server on node-fhir-server-core the FHIR Bulk Data `$export` operation, in all of
@@ -96,13 +103,23 @@ export function createBulkExport(options: BulkExportOptions): BulkExport {
     try {
       const { maxFileResources, maxFileBytes, maxResourceBytes } = resolved
       const { db } = connection
-      const scans = db && scansOf({ db, names: resolved.collections, queries, reading: resolved.scan })
+      if (db === undefined) throw new Error('The connection to MongoDB is not open.')
+      const scans = scansOf({ db, names: resolved.collections, queries })
+      const scanning = { db, uri: resolved.mongodb.uri, connection: CONNECTION, scan: resolved.scan, logger }
+      const runner = scanRunner(scanning)
       const started = await startEngine({
         ...resolved,
         ...{ connection, search, storage, logger, metrics, groupMembers, deletedSince, scans },
+        scanRunner: runner,
         limits: { resources: maxFileResources, bytes: maxFileBytes, resourceBytes: maxResourceBytes },
       })
-      opened = { engine: started, close: () => connection.close() }
+      opened = {
+        engine: started,
+        async close() {
+          await runner.close()
+          await connection.close()
+        },
+      }
     } catch (error) {
       await connection.close()
       throw error
@@ -215,11 +232,8 @@ function isProtected({ authorize, config: { auth } }: ResolvedOptions): boolean 
 async function connect({ uri, database }: ResolvedOptions['mongodb']) {
   const connection = createConnection(uri, {
     ...(database === undefined ? {} : { dbName: database }),
-    // Also when the URI says otherwise: what a member has that lags behind, the record must not be taken for.
-    readPreference: 'primary',
-    serverSelectionTimeoutMS: DATABASE_TIMEOUT,
+    ...CONNECTION,
     bufferCommands: false,
-    appName: 'node-fhir-server-bulk-export',
   })
   try {
     return await connection.asPromise()

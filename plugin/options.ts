@@ -160,6 +160,11 @@ export const optionsSchema = z.strictObject({
       batchSize: z.int().min(1).default(4000),
       /** How long the database may work for one query, all its answers together; default: without limit. */
       maxTimeMS: z.int().min(1).optional(),
+      /**
+       * Threads that read collections, for processes that also answer requests: their event loop is free then. Each takes
+       * a core at most, some 20 MiB, and connections of its own. Default: 0, the thread of the host reads.
+       */
+      threads: z.int().min(0).max(16).default(0),
     })
     .prefault({}),
   /** Finds the members of Groups that do not list them; without it their export is refused with 422. */

@@ -7,6 +7,7 @@ import type { ExportStorage } from '../storage/export-storage.js'
 import type { RunningLimits } from './admission.js'
 import type { Metrics } from './metrics.js'
 import type { FileLimits } from './output.js'
+import type { ScanRunner } from './scan-order.js'
 import type { MaxRate } from './throttle.js'
 
 export interface EngineOptions extends RunningLimits {
@@ -17,6 +18,8 @@ export interface EngineOptions extends RunningLimits {
   readonly deletedSince?: DeletedSince | undefined
   /** Collections that may be read past the services; absent: none. */
   readonly scans?: Scans | undefined
+  /** What reads them. */
+  readonly scanRunner?: ScanRunner | undefined
   readonly storage: ExportStorage
   readonly logger: Logger
   /** Default: nothing is counted. */

@@ -72,7 +72,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     planPaused: (job: string, pause: number) => ringLater(pause, () => queue.ringPlan(job)),
   }
   const running = {
-    ...{ ...common, storage, deletedSince: options.deletedSince, scans: options.scans },
+    ...{ ...common, storage, deletedSince: options.deletedSince },
+    ...{ scans: options.scans, scanRunner: options.scanRunner },
     members: cohortMembers(models.cohort),
     ...{ limits: options.limits, pageSize: options.pageSize, maxPageBytes: options.maxPageBytes },
     searchConcurrency: options.searchConcurrency,
@@ -108,6 +109,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     ...{ db, workers, logger, patience: lease },
     handlers: {
       async plan(id, signal) {
+        // While planning waits for writes to land.
+        options.scanRunner?.prepare()
         const tasks = await counted(() => planJob(id, planning, signal), signal)
         if (tasks > 0) await queue.ringWork(id, tasks)
         else await completeEmpty(id)

@@ -3,22 +3,20 @@ import { NdjsonBuffer } from '../search/scan-buffer.js'
 import type { ScanLines } from '../search/scan-lines.js'
 import type { Position } from './model.js'
 import { type FileLimits, MOST_PROBLEMS, type Part, problemWith, tooLarge } from './output.js'
+import type { ScanControl, ScanOrder } from './scan-order.js'
 
 /**
  * Cuts the lines of a scan into parts, as `cutIntoParts` does with resources.
  *
- * @param isEnough asked now and then; when it is, a part with at least one resource ends
  * @param longLook after so many ms without a line there is a part with a position only; by default 5,000
+ * @param into where lines collect
  */
 export async function* scanIntoParts(
-  type: ResourceType,
+  { type, limits }: Pick<ScanOrder, 'type' | 'limits'>,
   lines: ScanLines,
-  limits: FileLimits,
-  isEnough: () => boolean,
-  signal: AbortSignal,
-  longLook = LONG_LOOK,
+  { isEnough, signal }: ScanControl,
+  { longLook = LONG_LOOK, into = chunkBuffer() }: { longLook?: number; into?: NdjsonBuffer } = {},
 ): AsyncGenerator<Part> {
-  const into = new NdjsonBuffer(CHUNK)
   try {
     for (let isLast = false; !isLast; ) {
       const part = new ScannedPart(type, lines, limits, isEnough, signal, into, longLook)
@@ -35,6 +33,10 @@ export async function* scanIntoParts(
 const LONG_LOOK = 5000
 /** Small, since it is memory that is held; large enough that the storage is asked seldom. */
 const CHUNK = 512 * 1024
+
+export function chunkBuffer(): NdjsonBuffer {
+  return new NdjsonBuffer(CHUNK)
+}
 
 class ScannedPart implements Part {
   lines?: AsyncIterable<Uint8Array>

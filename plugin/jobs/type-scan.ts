@@ -1,9 +1,5 @@
 import { ExportError } from '../errors.js'
-import { hasAttachments, withAbsoluteAttachments } from '../fhir/attachment.js'
-import { versionOf } from '../fhir/base-url.js'
-import { isPatientContent } from '../fhir/binary.js'
 import type { ResourceType } from '../fhir/resource.js'
-import type { Inspection, ScanLines } from '../search/scan-lines.js'
 import type { PatientSet } from '../search/scan-patients.js'
 import type { Scans } from '../search/scans.js'
 import { cohortOf } from './cohort.js'
@@ -11,7 +7,7 @@ import type { CohortMembers } from './cohort-members.js'
 import type { Models } from './collections.js'
 import type { ExportJob, Position, ScanPlan, TaskSubject } from './model.js'
 import type { FileLimits, Part } from './output.js'
-import { scanIntoParts } from './scan-parts.js'
+import type { ScanOrder, ScanRunner } from './scan-order.js'
 import { findScan } from './scan-plan.js'
 
 export interface ScanDependencies {
@@ -19,6 +15,7 @@ export interface ScanDependencies {
   readonly members: CohortMembers
   /** Collections that may be read past the services; absent: none. */
   readonly scans?: Scans | undefined
+  readonly scanRunner?: ScanRunner | undefined
   readonly limits: FileLimits
 }
 
@@ -43,36 +40,36 @@ export async function* scanType(
   dependencies: ScanDependencies,
   { from, signal, isEnough }: ScanProgress,
 ): AsyncGenerator<Part> {
-  const lines = await linesOf(job, subject, dependencies, { from, signal })
-  yield* scanIntoParts(subject.type, lines, dependencies.limits, isEnough, signal)
-}
-
-async function linesOf(
-  job: ExportJob,
-  { type, plan, scan = {}, patients }: ScanSubject,
-  { cohorts, members, scans }: ScanDependencies,
-  { from, signal }: Pick<ScanProgress, 'from' | 'signal'>,
-): Promise<ScanLines> {
-  if (scans === undefined) throw otherwisePlanned(type)
-  const { collection, ...scanned } = await findScan(job, { type, origin: plan.origin }, scans, signal)
-  if (collection !== plan.collection || scanned.obstacle !== undefined) throw otherwisePlanned(type)
-  const { since, before, transactionTime: until, elements, base } = job
-  const asked = elements?.[type]
-  const request = {
-    ...{
-      after: from?.scanned,
-      elements: asked && { asked, version: versionOf(base) },
-      inspection: inspectionOf(type, job),
-    },
-    window: { ...(since ? { since } : {}), ...(before ? { before } : {}), until },
+  const { cohorts, scans, scanRunner } = dependencies
+  const { type, plan, patients } = subject
+  if (scans === undefined || scanRunner === undefined) throw otherwisePlanned(type)
+  const scanned = await findScan(job, { type, origin: plan.origin }, scans, signal)
+  if (scanned.collection !== plan.collection || scanned.obstacle !== undefined) throw otherwisePlanned(type)
+  const order = { ...(await orderOf(job, subject, dependencies, from)), filter: scanned.filter }
+  const control = { signal, isEnough }
+  if (plan.by !== 'patients') {
+    yield* scanRunner.parts({ ...order, range: subject.scan ?? {} }, undefined, control)
+    return
   }
-  if (job.level === 'system') return scanned.read(scan, request)
-  const membership = { base, members: await membersOf(job, members) }
-  if (plan.by !== 'patients') return scanned.read(scan, { ...request, membership })
   if (job.cohort === undefined) throw withoutCohort(job)
   const resumed = from?.patient === undefined ? {} : { from: from.patient }
   const read = cohortOf(cohorts, job.cohort).patients({ ...patients, ...resumed })
-  return scanned.readPatients(batchesOf(read, plan.batch), { ...request, membership })
+  yield* scanRunner.parts(order, batchesOf(read, plan.batch), control)
+}
+
+async function orderOf(
+  job: ExportJob,
+  { type, plan }: ScanSubject,
+  { members, limits }: ScanDependencies,
+  from: Position | undefined,
+): Promise<Omit<ScanOrder, 'filter'>> {
+  const { since, before, transactionTime: until, elements, base, level } = job
+  return {
+    ...{ type, base, collection: plan.collection, after: from?.scanned, limits },
+    ...{ window: { ...(since ? { since } : {}), ...(before ? { before } : {}), until } },
+    elements: elements?.[type],
+    ...(level === 'system' ? {} : { members: await membersOf(job, members) }),
+  }
 }
 
 /** Without its cohort a group export must stop, not take everyone. */
@@ -96,17 +93,6 @@ async function* batchesOf(patients: AsyncIterable<string>, size: number): AsyncG
     batch = []
   }
   if (batch.length > 0) yield batch
-}
-
-function inspectionOf(type: ResourceType, { base }: ExportJob): Inspection | undefined {
-  if (type === 'Binary') {
-    return {
-      element: 'securityContext',
-      inspect: (binary) => (isPatientContent(binary) ? undefined : binary),
-    }
-  }
-  if (!hasAttachments(type, versionOf(base))) return undefined
-  return { element: 'url', inspect: (resource) => withAbsoluteAttachments(resource, base) }
 }
 
 /** What passes when all processes are of the same version and have the same options. */

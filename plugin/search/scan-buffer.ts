@@ -1,5 +1,5 @@
-/** Chunks that are kept for use again: one at the writer, one on its way. */
-const SPARE = 2
+/** Chunks that are kept for use again: several may be on their way at the same time. */
+const SPARE = 4
 
 /**
  * Where lines of NDJSON collect until they are taken as one chunk. Whoever writes the bytes moves `length` himself,
@@ -48,10 +48,12 @@ export class NdjsonBuffer {
     return chunk
   }
 
-  /** Gives a chunk back once nobody reads it any more, which saves making the next one. Need not be done. */
+  /** Gives a chunk back once nobody reads it any more, which saves making the next one. Need not be done, and
+   * changes nothing when the chunk was transferred. */
   recycle(chunk: Uint8Array): void {
-    const whole = Buffer.from(chunk.buffer)
-    if (whole.length === this.#size + this.#slack && this.#spare.length < SPARE) this.#spare.push(whole)
+    const { buffer } = chunk
+    if (buffer.byteLength !== this.#size + this.#slack || this.#spare.length >= SPARE) return
+    this.#spare.push(Buffer.from(buffer))
   }
 
   #fresh(): Buffer {

@@ -4,19 +4,43 @@ import { randomBytes } from 'node:crypto'
 const FIRST_BYTES = 4096
 const FIRST_PLACES = 256
 
+/** All that a set is, for another thread: its memory is shared and not copied. Nothing may be added to it any more. */
+export interface SharedPatients {
+  readonly ids: Uint8Array
+  readonly used: number
+  readonly places: Uint32Array
+  readonly size: number
+  readonly seed: number
+}
+
 /**
  * Ids of patients, packed: for a million UUIDs some 60 MB. Asked with the bytes of an id, so that no text has to be made
  * for each reference that is looked up. The ids themselves are compared, so no other is ever taken for one of them.
  */
 export class PatientSet {
   /** One id after the other, each after a byte with its length. */
-  #ids = Buffer.allocUnsafeSlow(FIRST_BYTES)
+  #ids = sharedBytes(FIRST_BYTES)
   #used = 0
   /** Where ids begin, plus 1; 0 is an empty place. At most half of them are taken. */
-  #places = new Uint32Array(FIRST_PLACES)
+  #places = sharedPlaces(FIRST_PLACES)
   #size = 0
   /** Whoever chooses ids must not know which of them meet in one place. */
-  readonly #seed = randomBytes(4).readInt32LE()
+  #seed = randomBytes(4).readInt32LE()
+
+  /** A set that another thread has filled. */
+  static from({ ids, used, places, size, seed }: SharedPatients): PatientSet {
+    const set = new PatientSet()
+    set.#ids = ids
+    set.#used = used
+    set.#places = places
+    set.#size = size
+    set.#seed = seed
+    return set
+  }
+
+  share(): SharedPatients {
+    return { ids: this.#ids, used: this.#used, places: this.#places, size: this.#size, seed: this.#seed }
+  }
 
   /** How many ids there are. */
   get size(): number {
@@ -65,7 +89,7 @@ export class PatientSet {
   }
 
   #spread(): void {
-    this.#places = new Uint32Array(this.#places.length * 2)
+    this.#places = sharedPlaces(this.#places.length * 2)
     for (let at = 0; at < this.#used; ) {
       const end = at + 1 + (this.#ids[at] as number)
       this.#place(this.#hash(this.#ids, at + 1, end), at)
@@ -75,7 +99,7 @@ export class PatientSet {
 
   #makeRoom(more: number): void {
     if (this.#used + more <= this.#ids.length) return
-    const larger = Buffer.allocUnsafeSlow(Math.ceil(this.#ids.length * 1.5) + more)
+    const larger = sharedBytes(Math.ceil(this.#ids.length * 1.5) + more)
     larger.set(this.#ids.subarray(0, this.#used))
     this.#ids = larger
   }
@@ -88,4 +112,12 @@ export class PatientSet {
     hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
     return hash ^ (hash >>> 16)
   }
+}
+
+function sharedBytes(length: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(length))
+}
+
+function sharedPlaces(count: number): Uint32Array {
+  return new Uint32Array(new SharedArrayBuffer(count * Uint32Array.BYTES_PER_ELEMENT))
 }

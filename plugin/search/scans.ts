@@ -1,16 +1,11 @@
-import type { Db, Document } from 'mongodb'
+import type { Db } from 'mongodb'
 import { ExportError } from '../errors.js'
 import { versionOf } from '../fhir/base-url.js'
 import type { ResourceType } from '../fhir/resource.js'
 import type { HostQueries, HostQuestion } from './host-query.js'
-import type { ScanReading } from './scan-batches.js'
-import { type CollectionNames, ScanCollection, type ScanRange } from './scan-collection.js'
-import { PatientDocuments } from './scan-documents.js'
+import { type CollectionNames, ScanCollection } from './scan-collection.js'
 import { type CollectionQuery, collectionQuery, obstacleIn } from './scan-filter.js'
-import { ScanLines, type ScanRequest } from './scan-lines.js'
-import { patientFields, patientFilter } from './scan-patient-filter.js'
-import type { Membership } from './scan-selection.js'
-import { BatchSource } from './scan-source.js'
+import { patientFields } from './scan-patient-filter.js'
 
 /** Where it is known from which collection has a type: from its service, or from the option `collections`. */
 export type ScanOrigin = 'exportQuery' | 'collections'
@@ -42,9 +37,7 @@ export interface ScanSubject extends Omit<HostQuestion, 'query'> {
   readonly queries?: readonly string[] | undefined
 }
 
-export interface ScannedType {
-  /** The name of its collection. */
-  readonly collection: string
+export interface ScannedType extends CollectionQuery {
   /** An operator in the query of the service that no scan can have, such as `$text`; absent: none. */
   readonly obstacle?: string | undefined
   /** Whether its collection has no document at all. */
@@ -55,17 +48,6 @@ export interface ScannedType {
   ranges(): Promise<readonly string[]>
   /** The fields with references to patients, or the `id` of Patients, that no index begins with. */
   unindexed(): Promise<readonly string[]>
-  /** Reads a range, in ascending order of `_id`. */
-  read(range: ScanRange, request: ScanRequest): ScanLines
-  /**
-   * Reads what is in the compartments of patients, by an index on references to them.
-   *
-   * @param batches the patients that are read for together; all in ascending order
-   */
-  readPatients(
-    batches: AsyncIterator<readonly string[]>,
-    request: ScanRequest & { readonly membership: Membership },
-  ): ScanLines
 }
 
 export interface ScanOptions {
@@ -74,12 +56,9 @@ export interface ScanOptions {
   /** The option `collections`; absent: there is none. */
   readonly names?: CollectionNames | undefined
   readonly queries: HostQueries
-  /** How the database is read. */
-  readonly reading: ScanReading
 }
 
-export function scansOf({ db, names, queries, reading }: ScanOptions): Scans {
-  const source = new BatchSource(db, reading)
+export function scansOf({ db, names, queries }: ScanOptions): Scans {
   return {
     offer: (type, version) => readingOffer(type, version, { names, queries }),
     async collections() {
@@ -88,11 +67,10 @@ export function scansOf({ db, names, queries, reading }: ScanOptions): Scans {
     },
     async find(subject) {
       const { type, base, origin } = subject
-      if (origin === 'exportQuery')
-        return scannedType({ db, source, base }, type, await queryOf(subject, queries))
+      if (origin === 'exportQuery') return scannedType({ db, base }, type, await queryOf(subject, queries))
       const collection = names?.(type, versionOf(base))
       if (collection === undefined) throw unknownHere(type, 'no collection')
-      return scannedType({ db, source, base }, type, { collection, filter: {} })
+      return scannedType({ db, base }, type, { collection, filter: {} })
     },
   }
 }
@@ -133,27 +111,18 @@ async function queryOf(
 }
 
 function scannedType(
-  { db, source, base }: { readonly db: Db; readonly source: BatchSource; readonly base: string },
+  { db, base }: { readonly db: Db; readonly base: string },
   type: ResourceType,
   { collection: name, filter }: CollectionQuery,
 ): ScannedType {
-  const collection = new ScanCollection(db, name, source)
+  const collection = new ScanCollection(db, name)
   return {
-    collection: name,
+    ...{ collection: name, filter },
     obstacle: obstacleIn(filter),
     isEmpty: () => collection.isEmpty(),
     count: (most) => collection.count(filter, most),
     ranges: () => collection.ranges(),
     unindexed: () => collection.unindexed(patientFields(type, versionOf(base))),
-    read: (range, request) =>
-      new ScanLines(type, collection.open(range, request.after, request.window, filter), request),
-    readPatients(batches, request) {
-      const open = (patients: readonly string[], isFirst: boolean) => {
-        const filters: Document[] = [patientFilter(type, patients, request.membership.base), filter]
-        return collection.openMatches(filters, isFirst ? request.after : undefined, request.window)
-      }
-      return new ScanLines(type, new PatientDocuments(batches, open), request)
-    },
   }
 }
 

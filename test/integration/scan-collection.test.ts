@@ -82,7 +82,8 @@ describe('a scan of a collection', () => {
     const parts = (after: string | undefined) => {
       const request = { window: { until: UNTIL }, ...(after === undefined ? {} : { after }) }
       const lines = new ScanLines('Patient', scan().open({}, after, request.window), request)
-      return scanIntoParts('Patient', lines, LIMITS, () => false, new AbortController().signal, 0)
+      const control = { signal: new AbortController().signal, isEnough: () => false }
+      return scanIntoParts({ type: 'Patient', limits: LIMITS }, lines, control, { longLook: 0 })
     }
     let looks = 0
     let after: string | undefined

@@ -88,6 +88,15 @@ const DOCTOR = [
   ...IMPORTS.filter((name) => name.includes('../search/')),
   ...['../storage/export-storage.js', '../jobs/worker-list.js', '../jobs/reading-way.js', LOGGER],
 ]
+const THREADS = [
+  './neighbour.js',
+  '../errors.js',
+  '../fhir/resource.js',
+  '../jobs/model.js',
+  'mongodb',
+  ...NODE,
+  LOGGER,
+]
 const MONGOOSE = IMPORTS.filter((name) => name.endsWith("'mongoose'"))
 
 /** For each file, those of `IMPORTS` that are allowed in it. A neighbour may be called what it likes. */
@@ -111,6 +120,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@agendajs/mongo-backend',
     "import type { mongo } from 'mongoose'",
   ],
+  'plugin/threads/any.ts': THREADS,
   'plugin/doctor/any.ts': DOCTOR,
   'plugin/doctor/database.ts': ['mongodb'],
   'plugin/http/any.ts': HTTP,

@@ -48,10 +48,10 @@ describe('NdjsonBuffer', () => {
     lines.recycle(grown)
     append(lines, 'abcd')
     expect(Buffer.from(grown).toString()).to.equal('longer than that')
-    const taken = Array.from({ length: 5 }, () => lines.take())
+    const taken = Array.from({ length: 9 }, () => lines.take())
     for (const each of taken) lines.recycle(each)
-    const again = Array.from({ length: 5 }, () => lines.take().buffer)
-    expect(again.filter((each) => taken.some(({ buffer }) => buffer === each))).to.have.length(2)
+    const again = Array.from({ length: 9 }, () => lines.take().buffer)
+    expect(again.filter((each) => taken.some(({ buffer }) => buffer === each))).to.have.length(4)
   })
 
   it('may have its chunks transferred', () => {
