@@ -1,10 +1,15 @@
+import { constants, getPriority, setPriority } from 'node:os'
 import { openExampleHost } from './host/example-host.js'
 import { runProgram } from './host/program.js'
 import { shutdownRequested } from './host/shutdown.js'
 import { openMongoDB } from './mongod/index.js'
 
+const { PRIORITY_BELOW_NORMAL } = constants.priority
+
 // One more export worker: the services of the example host without HTTP, until it is told to stop.
 await runProgram(async (settings, logger) => {
+  // Whoever answers requests, and their database, come first where they share processors.
+  if (getPriority() < PRIORITY_BELOW_NORMAL) setPriority(PRIORITY_BELOW_NORMAL)
   if (settings.mongodbUri === undefined) {
     throw new Error('Set MONGODB_URI to the server whose exports this worker shall run.')
   }

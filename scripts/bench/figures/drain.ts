@@ -8,7 +8,7 @@ import { spreadOf } from '../quantile.js'
 import { unit } from '../unit.js'
 import { wholeExport } from '../whole-export.js'
 
-const RESOURCES = 200_000
+const RESOURCES = 400_000
 
 const CONTENDERS = ['export', 'drain', 'stringify'] as const
 type Contender = (typeof CONTENDERS)[number]
