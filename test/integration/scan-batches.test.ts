@@ -6,15 +6,11 @@ import { CommandBatches } from '../../plugin/search/scan-command.js'
 import { BatchSource } from '../../plugin/search/scan-source.js'
 import { useDatabase } from '../support/mongodb.js'
 import { type ReplicaPair, startReplicaPair } from '../support/replica-pair.js'
+import { until } from '../support/until.js'
 
 const ALL: ScanQuery = { filter: {}, options: { hint: { _id: 1 } } }
 const KINDS = { 'by commands': CommandBatches, 'through cursors': CursorBatches } as const
 const KIB = 1024
-
-/** Asks the server until it is so. */
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) {}
-}
 
 async function lengthsOf(batches: Batches): Promise<number[][]> {
   const lengths: number[][] = []
