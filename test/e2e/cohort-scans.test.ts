@@ -153,6 +153,19 @@ describe('patient and group exports that read collections', function () {
     }
   }
 
+  for (const path of ['$export', EVERYONE, GROUP_EXPORT]) {
+    it(`give the same lines in threads as without: ${path}`, async () => {
+      if (path === GROUP_EXPORT) await ensureIndexes(database.db, types)
+      const expected = await exported(true, path, {})
+      const host = await start(true, { scan: { threads: 2 } })
+      const found = await exportedLines(host, database, path)
+      expect(found.lines).to.deep.equal(expected.lines)
+      expect(found.errors).to.deep.equal(expected.errors)
+      expect(Object.keys(found.job.scans ?? {}).length).to.equal(found.job.types.length)
+      expect(host.log.some(({ message }) => message.startsWith('scan-thread.'))).to.equal(false)
+    })
+  }
+
   for (const isIndexed of [false, true]) {
     it(`go on ${isIndexed ? 'within a batch of patients' : 'within a range'} where another worker stopped`, async () => {
       if (isIndexed) await ensureIndexes(database.db, types)
