@@ -39,12 +39,7 @@ export type ToThread =
 export const MOST_AHEAD = 4
 
 /** Values of a filter are as they were, whichever way the driver usually reads them. */
-const AS_STORED = {
-  promoteValues: false,
-  promoteLongs: false,
-  promoteBuffers: false,
-  bsonRegExp: true,
-} as const
+const AS_STORED = { promoteValues: false, bsonRegExp: true } as const
 
 export function sentOrder({ filter, members, ...order }: ScanOrder): SentOrder {
   return {
