@@ -216,6 +216,7 @@ describe('scans in threads that fail', () => {
   it('keep no process alive whose thread has nothing to do', async () => {
     const child = spawn(process.execPath, [...process.execArgv, PROGRAM, database.uri, 'Media'], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 20_000,
     })
     const said = Promise.all([text(child.stdout), text(child.stderr)])
     const [code] = (await once(child, 'exit')) as [number | null]
