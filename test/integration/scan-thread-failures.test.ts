@@ -28,6 +28,7 @@ const PROGRAM = fileURLToPath(new URL('../support/idle-thread-program.ts', impor
 describe('scans in threads that fail', () => {
   const database = useSuiteDatabase()
   const runners: ScanRunner[] = []
+  let failure: Promise<unknown>
   const { logger, records } = createTestLogger()
   const opened = (threads: number, more: Partial<ScanRunnerOptions> = {}, maxTimeMS?: number) => {
     const scan = { batchSize: 100, threads, ...(maxTimeMS === undefined ? {} : { maxTimeMS }) }
@@ -170,6 +171,20 @@ describe('scans in threads that fail', () => {
       expect(linesIn(await allParts(runner, order))).to.have.length(COUNT)
     })
   }
+
+  it('reject when their thread has to be ended, as it waits for patients that do not come', async () => {
+    const runner = opened(1)
+    const asked = new Promise<void>((resolve) => {
+      const next = () => {
+        resolve()
+        return new Promise<never>(() => undefined)
+      }
+      failure = failureOf(allParts(runner, { ...byPatients, members }, { batches: { next } }))
+    })
+    await asked
+    await runner.close()
+    expect(await failure).to.have.property('message', 'The thread that scans has ended.')
+  })
 
   it('do not hang when they come while their thread ends', async () => {
     const runner = opened(1)
