@@ -190,8 +190,8 @@ describe('complaints about filters', () => {
   })
 })
 
-/** What a job is, but for its id, its times, and the words in which it was asked for. */
-function essence({ _id, transactionTime, requestUrl, folder, ...job }: Document): Document {
+/** What a job is, but for its id, its times, the words in which it was asked for, and what is noted after the answer. */
+function essence({ _id, transactionTime, requestUrl, folder, placed, ...job }: Document): Document {
   expect(transactionTime).to.be.instanceOf(Date)
   expect([typeof _id, typeof requestUrl]).to.deep.equal(['string', 'string'])
   const { headers, ...caller } = JSON.parse(job['caller'])
