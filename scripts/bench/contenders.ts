@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Db } from 'mongodb'
@@ -41,6 +41,14 @@ export async function stringify(db: Db, folder: string): Promise<number> {
     await pipeline(chunks, createWriteStream(fileOf(folder, type)))
   }
   return resources
+}
+
+/** Has what `stringify` has written flushed, which would otherwise happen while the next one is measured. */
+export async function flushStringified(db: Db, folder: string): Promise<void> {
+  for (const type of await typesIn(db)) {
+    const file = await open(fileOf(folder, type), 'r+')
+    await file.sync().finally(() => file.close())
+  }
 }
 
 /** What `stringify` has written, by type. */

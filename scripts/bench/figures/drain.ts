@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { drain, stringifiedLines, stringify } from '../contenders.js'
+import { drain, flushStringified, stringifiedLines, stringify } from '../contenders.js'
 import { exportedLines, requireEqual } from '../exported-lines.js'
 import { type Figure, findings } from '../figure.js'
 import { atLeast, plain } from '../headline.js'
@@ -30,6 +30,7 @@ export const drainFigure: Figure = {
       lab.say(`round ${round} of ${lab.rounds}: drain, stringify, export`)
       times.drain.push(await secondsOf(resources, () => drain(db)))
       times.stringify.push(await secondsOf(resources, () => stringify(db, folder)))
+      await flushStringified(db, folder)
       const { seconds } = await wholeExport(site, { expected: resources }, async (finished) => {
         if (isCompared) return
         requireEqual(
